@@ -1,0 +1,18 @@
+using LoraFactory.Torch;
+
+namespace LoraFactory.Tests.Torch;
+
+/// <summary>Tests with tensors run one after the other, on the one tensor thread.</summary>
+[CollectionDefinition("torch", DisableParallelization = false)]
+public sealed class TorchCollection;
+
+/// <summary>Runs a test's body on the tensor thread in a scope, and checks that it leaves no tensor behind.</summary>
+public static class OnTensorThread
+{
+    public static void Run(Action body) => TorchThread.Shared.Run(() =>
+    {
+        var before = Tensor.LiveCount;
+        using (var scope = new Scope()) body();
+        Assert.Equal(before, Tensor.LiveCount);
+    });
+}
