@@ -1,1 +1,5 @@
+using LoraFactory.Stages.Clean;
+
+// A process that only decodes pictures: nothing else of the program is loaded.
+if (PictureWorker.IsAsked(args)) return PictureWorker.Run();
 return 0;

@@ -1,0 +1,140 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+
+namespace LoraFactory.Images;
+
+/// <summary>One running decoding process and the pipes to it. Used by one thread at a time.</summary>
+internal sealed class DecodeProcess : IDisposable
+{
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
+    private readonly Process _process;
+    private readonly Stream _input;
+    private readonly Stream _output;
+    private readonly PictureLimits _limits;
+    private volatile string _lastError = "";
+
+    private DecodeProcess(Process process, PictureLimits limits)
+    {
+        _process = process;
+        _limits = limits;
+        _input = new BufferedStream(process.StandardInput.BaseStream, 1 << 16);
+        _output = new BufferedStream(process.StandardOutput.BaseStream, 1 << 16);
+        process.ErrorDataReceived += (_, line) =>
+        {
+            if (line.Data is { Length: > 0 and < 1000 } text) _lastError = text;
+        };
+        process.BeginErrorReadLine();
+    }
+
+    /// <summary>False once it died, was killed, or answered nonsense.</summary>
+    public bool Alive { get; private set; } = true;
+
+    /// <summary>Starts one and waits until it says that it is ready.</summary>
+    public static DecodeProcess Start(DecodeCommand command, PictureLimits limits)
+    {
+        var start = new ProcessStartInfo(command.Program)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        foreach (var argument in command.Arguments) start.ArgumentList.Add(argument);
+        start.Environment[DecodeWorker.MemoryVariable] = limits.MemoryMiB.ToString(CultureInfo.InvariantCulture);
+        start.Environment[DecodeWorker.SecondsVariable] = Math.Ceiling(limits.Timeout.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
+        start.Environment["DOTNET_gcServer"] = "0";
+        start.Environment["DOTNET_gcConcurrent"] = "0";
+        start.Environment["DOTNET_GCHeapHardLimit"] = ((long)limits.MemoryMiB << 20).ToString("X", CultureInfo.InvariantCulture);
+        Process process;
+        try
+        {
+            process = Process.Start(start)!;
+        }
+        catch (Win32Exception e)
+        {
+            throw new PictureException(PictureFault.LibraryMissing, $"The decoding process {command.Program} could not be started: {e.Message}.", e);
+        }
+        var started = new DecodeProcess(process, limits);
+        try
+        {
+            started.Guarded(StartTimeout, () =>
+            {
+                DecodeFrames.ReadStatus(started._output);
+                return true;
+            }, CancellationToken.None);
+        }
+        catch (PictureException e)
+        {
+            started.Dispose();
+            throw new PictureException(PictureFault.LibraryMissing, $"The decoding process {command.Program} did not start: {e.Message}", e);
+        }
+        return started;
+    }
+
+    /// <summary>One picture there and back.</summary>
+    public Picture Decode(ReadOnlySpan<byte> bytes, CancellationToken token)
+    {
+        var copy = bytes.ToArray();
+        return Guarded(_limits.Timeout, () =>
+        {
+            DecodeFrames.WriteInt(_input, copy.Length);
+            DecodeFrames.WriteLong(_input, _limits.MaxPixels);
+            _input.Write(copy);
+            _input.Flush();
+            DecodeFrames.ReadStatus(_output);
+            int width = DecodeFrames.ReadInt(_output), height = DecodeFrames.ReadInt(_output);
+            if (width < 1 || height < 1 || (long)width * height > Math.Min(_limits.MaxPixels, int.MaxValue / 3)) throw new InvalidDataException();
+            var pixels = new byte[width * height * 3];
+            _output.ReadExactly(pixels);
+            return new Picture(width, height, pixels);
+        }, token);
+    }
+
+    /// <summary>Runs an exchange; when time is up the process is killed, which ends every read and write on its pipes.</summary>
+    private T Guarded<T>(TimeSpan timeout, Func<T> exchange, CancellationToken token)
+    {
+        using var late = new CancellationTokenSource(timeout);
+        using var killsLate = late.Token.Register(Kill);
+        using var killsCancelled = token.Register(Kill);
+        try
+        {
+            return exchange();
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException or ObjectDisposedException)
+        {
+            Kill();
+            token.ThrowIfCancellationRequested();
+            if (late.IsCancellationRequested)
+                throw new PictureException(PictureFault.TimedOut, $"Decoding took longer than {timeout.TotalSeconds:0.#} s and was stopped.", e);
+            throw new PictureException(PictureFault.Crashed, Died(), e);
+        }
+    }
+
+    private string Died()
+    {
+        var code = _process.WaitForExit(2000) ? $"exit code {_process.ExitCode}" : "it does not end";
+        return $"The decoding process died on it ({code}{(_lastError.Length == 0 ? "" : $": {_lastError}")}).";
+    }
+
+    private void Kill()
+    {
+        Alive = false;
+        try
+        {
+            _process.Kill();
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended by itself.
+        }
+    }
+
+    public void Dispose()
+    {
+        Kill();
+        _process.WaitForExit(2000);
+        _process.Dispose();
+    }
+}

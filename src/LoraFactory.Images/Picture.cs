@@ -1,0 +1,74 @@
+namespace LoraFactory.Images;
+
+/// <summary>A decoded picture: 8-bit sRGB without alpha.</summary>
+public sealed class Picture
+{
+    /// <summary>A picture over pixels that are not copied. <paramref name="pixels"/> is [H, W, 3], row-major, 0..255.</summary>
+    public Picture(int width, int height, byte[] pixels)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
+        if (pixels.LongLength != (long)width * height * 3)
+            throw new ArgumentException($"A picture of {width}×{height} has {(long)width * height * 3} bytes, not {pixels.LongLength}.", nameof(pixels));
+        Width = width;
+        Height = height;
+        Pixels = pixels;
+    }
+
+    /// <summary>Columns.</summary>
+    public int Width { get; }
+
+    /// <summary>Rows.</summary>
+    public int Height { get; }
+
+    /// <summary>[H, W, 3] red, green, blue, row-major, 0..255.</summary>
+    public byte[] Pixels { get; }
+
+    /// <summary>One colour everywhere.</summary>
+    public static Picture Filled(int width, int height, byte red, byte green, byte blue)
+    {
+        var pixels = new byte[checked(width * height * 3)];
+        for (var i = 0; i < pixels.Length; i += 3) (pixels[i], pixels[i + 1], pixels[i + 2]) = (red, green, blue);
+        return new Picture(width, height, pixels);
+    }
+
+    /// <summary>A copy of the rectangle; it must lie within the picture.</summary>
+    public Picture Crop(int left, int top, int width, int height)
+    {
+        if (left < 0 || top < 0 || width < 1 || height < 1 || left + width > Width || top + height > Height)
+            throw new ArgumentOutOfRangeException(nameof(left), $"{width}×{height} at {left},{top} does not lie within {Width}×{Height}.");
+        var pixels = new byte[width * height * 3];
+        for (var y = 0; y < height; y++)
+            Pixels.AsSpan(((top + y) * Width + left) * 3, width * 3).CopyTo(pixels.AsSpan(y * width * 3));
+        return new Picture(width, height, pixels);
+    }
+
+    /// <summary>Copies a picture onto this one; what lies outside is cut off.</summary>
+    public void Paste(Picture other, int left, int top)
+    {
+        var from = Math.Max(0, -left);
+        var columns = Math.Min(other.Width, Width - left) - from;
+        if (columns <= 0) return;
+        for (var y = Math.Max(0, -top); y < other.Height && top + y < Height; y++)
+            other.Pixels.AsSpan((y * other.Width + from) * 3, columns * 3).CopyTo(Pixels.AsSpan(((top + y) * Width + left + from) * 3));
+    }
+
+    /// <summary>Left and right exchanged.</summary>
+    public Picture Mirrored()
+    {
+        var pixels = new byte[Pixels.Length];
+        for (var y = 0; y < Height; y++)
+            for (var x = 0; x < Width; x++)
+                Pixels.AsSpan((y * Width + x) * 3, 3).CopyTo(pixels.AsSpan((y * Width + Width - 1 - x) * 3));
+        return new Picture(Width, Height, pixels);
+    }
+
+    /// <summary>Luma [H, W], 0..255: (19595 R + 38470 G + 7471 B + 32768) &gt;&gt; 16, ITU-R 601-2 in 16-bit fixed point.</summary>
+    public byte[] Luma()
+    {
+        var luma = new byte[Width * Height];
+        for (int i = 0, j = 0; i < luma.Length; i++, j += 3)
+            luma[i] = (byte)((19595 * Pixels[j] + 38470 * Pixels[j + 1] + 7471 * Pixels[j + 2] + 32768) >> 16);
+        return luma;
+    }
+}
