@@ -60,24 +60,36 @@ public static class PerceptualHash
     private static byte[] Shrink(Picture picture, int width, int height) =>
         PictureResampler.Resize(picture.Luma(), picture.Width, picture.Height, 1, width, height, Resampling.Lanczos);
 
-    /// <summary>Unnormalised DCT-II, 2 Σ x cos(π k (2n+1) / 2N), over columns, then over rows; only the lowest k of each.</summary>
+    /// <summary>Unnormalised DCT-II, 2 Σ x cos(π k (2n+1) / 2N), over columns, then over rows; only the lowest k of each, [keep, keep].</summary>
     private static double[] LowFrequencies(byte[] pixels, int size, int keep)
     {
-        var cosines = new double[keep * size];
-        for (var k = 0; k < keep; k++)
-            for (var n = 0; n < size; n++)
-                cosines[k * size + n] = 2 * Math.Cos(Math.PI * k * (2 * n + 1) / (2.0 * size));
         var columns = new double[keep * size];
-        for (var k = 0; k < keep; k++)
-            for (var y = 0; y < size; y++)
-                for (var x = 0; x < size; x++)
-                    columns[k * size + x] += pixels[y * size + x] * cosines[k * size + y];
+        for (var x = 0; x < size; x++)
+        {
+            var transformed = Transform([.. Enumerable.Range(0, size).Select(y => (double)pixels[y * size + x])]);
+            for (var k = 0; k < keep; k++) columns[k * size + x] = transformed[k];
+        }
         var low = new double[keep * keep];
-        for (var k = 0; k < keep; k++)
-            for (var j = 0; j < keep; j++)
-                for (var x = 0; x < size; x++)
-                    low[k * keep + j] += columns[k * size + x] * cosines[j * size + x];
+        for (var k = 0; k < keep; k++) Transform(columns[(k * size)..((k + 1) * size)]).AsSpan(0, keep).CopyTo(low.AsSpan(k * keep));
         return low;
+    }
+
+    /// <summary>DCT-II by folding: sums give the even frequencies, differences the odd ones, so that what cancels cancels exactly.</summary>
+    private static double[] Transform(double[] x)
+    {
+        if (x.Length == 1) return [2 * x[0]];
+        var half = x.Length / 2;
+        var sums = new double[half];
+        for (var n = 0; n < half; n++) sums[n] = x[n] + x[^(n + 1)];
+        var even = Transform(sums);
+        var output = new double[x.Length];
+        for (var k = 0; k < half; k++)
+        {
+            output[2 * k] = even[k];
+            for (var n = 0; n < half; n++)
+                output[2 * k + 1] += 2 * (x[n] - x[^(n + 1)]) * Math.Cos(Math.PI * (2 * k + 1) * (2 * n + 1) / (2.0 * x.Length));
+        }
+        return output;
     }
 
     private static string Hex(int bits, Func<int, bool> bit)

@@ -61,9 +61,6 @@ internal sealed class VipsImage : IDisposable
     public byte[] Save(string saver, params ReadOnlySpan<(string Name, string Value)> arguments) =>
         Run(saver, arguments, "in", vips_image_get_type(), _handle, "buffer", TakeBytes);
 
-    /// <summary>Sets a text field of the image's metadata.</summary>
-    public void SetText(string name, string value) => vips_image_set_string(_handle, name, value);
-
     /// <summary>Computes the pixels; this is where lazy loaders do their work and find damage.</summary>
     public byte[] ToBytes()
     {

@@ -29,7 +29,6 @@ internal static partial class VipsNative
     [LibraryImport(Lib, StringMarshalling = StringMarshalling.Utf8)] internal static partial void vips_operation_block_set(string name, int state);
     [LibraryImport(Lib)] internal static partial nint vips_error_buffer();
     [LibraryImport(Lib)] internal static partial void vips_error_clear();
-    [LibraryImport(Lib)] internal static partial void vips_thread_shutdown();
 
     [LibraryImport(Lib, StringMarshalling = StringMarshalling.Utf8)] internal static partial nint vips_operation_new(string name);
     [LibraryImport(Lib)] internal static partial nint vips_cache_operation_build(nint operation);
@@ -49,7 +48,6 @@ internal static partial class VipsNative
     [LibraryImport(Lib)] internal static partial int vips_image_get_height(nint image);
     [LibraryImport(Lib)] internal static partial int vips_image_get_bands(nint image);
     [LibraryImport(Lib)] internal static partial int vips_image_hasalpha(nint image);
-    [LibraryImport(Lib, StringMarshalling = StringMarshalling.Utf8)] internal static partial void vips_image_set_string(nint image, string name, string value);
 
     [LibraryImport(Lib, StringMarshalling = StringMarshalling.Utf8)] internal static partial nuint vips_image_get_typeof(nint image, string name);
 
