@@ -1,0 +1,107 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using System.Runtime.InteropServices;
+using LoraFactory.Flow;
+
+namespace LoraFactory.Cli;
+
+/// <summary>Builds the command tree from the command files, runs one command, and turns every failure into one clear line and an exit code.</summary>
+public static class CommandLine
+{
+    private static readonly Option<bool> Debug = new("--debug") { Description = "Show stack traces of errors", Recursive = true };
+
+    /// <summary>All command files, by group and order.</summary>
+    public static IReadOnlyList<ICommandFile> Files { get; } =
+        [.. typeof(CommandLine).Assembly.GetTypes().Where(t => t is { IsClass: true, IsAbstract: false } && t.IsAssignableTo(typeof(ICommandFile)))
+            .Select(t => (ICommandFile)Activator.CreateInstance(t)!).OrderBy(f => f.Group).ThenBy(f => f.Order).ThenBy(f => f.GetType().Name, StringComparer.Ordinal)];
+
+    /// <summary>Runs the program; returns its exit code.</summary>
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken token = default)
+    {
+        using var interrupt = CancellationTokenSource.CreateLinkedTokenSource(token);
+        using var ctrlC = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Interrupt(signal, interrupt, error));
+        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Interrupt(signal, interrupt, error));
+        var world = new CommandWorld(output, error, TimeProvider.System);
+        var parsed = Tree(world).Parse(args);
+        try
+        {
+            if (parsed.Errors.Count > 0 && parsed.Action is not GroupedHelp) return Misused(parsed, error);
+            var settings = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            return await parsed.InvokeAsync(settings, interrupt.Token);
+        }
+        catch (Exception e)
+        {
+            return ErrorLine.Print(e, interrupt.IsCancellationRequested, parsed.GetValue(Debug) || args.Contains("--debug"), error);
+        }
+    }
+
+    /// <summary>The command tree.</summary>
+    public static RootCommand Tree(CommandWorld world)
+    {
+        var root = new RootCommand("LoraFactory: a topic in, a measured and deployed LoRA adapter out.");
+        var grouped = new List<(CommandGroup, Command)>();
+        foreach (var file in Files)
+        {
+            var command = file.Build(world);
+            root.Subcommands.Add(command);
+            grouped.Add((file.Group, command));
+        }
+        root.Options.Add(Debug);
+        foreach (var help in root.Options.OfType<HelpOption>()) help.Action = new GroupedHelp(grouped);
+        root.SetAction(parsed => new GroupedHelp(grouped).Invoke(parsed));
+        return root;
+    }
+
+    private static int Misused(ParseResult parsed, TextWriter error)
+    {
+        var command = parsed.CommandResult.Command;
+        var path = command is RootCommand ? "lora" : "lora " + command.Name;
+        foreach (var problem in parsed.Errors.Select(e => e.Message).Distinct()) error.WriteLine($"lora: {problem}");
+        error.WriteLine($"{path} --help shows what it takes.");
+        return (int)ExitCode.BadUsage;
+    }
+
+    private static void Interrupt(PosixSignalContext signal, CancellationTokenSource interrupt, TextWriter error)
+    {
+        if (interrupt.IsCancellationRequested) return; // the second Ctrl-C ends the process at once
+        signal.Cancel = true;
+        error.WriteLine("Stopping at the next safe place; Ctrl-C again ends at once.");
+        interrupt.Cancel();
+    }
+}
+
+/// <summary>Help: the root's commands by group, every other command as System.CommandLine prints it.</summary>
+internal sealed class GroupedHelp(IReadOnlyList<(CommandGroup Group, Command Command)> commands) : SynchronousCommandLineAction
+{
+    public override bool ClearsParseErrors => true;
+
+    public override int Invoke(ParseResult parseResult)
+    {
+        if (parseResult.CommandResult.Command is not RootCommand root) return new HelpAction().Invoke(parseResult);
+        var output = parseResult.InvocationConfiguration.Output;
+        output.WriteLine(root.Description);
+        output.WriteLine();
+        output.WriteLine("Usage: lora COMMAND [arguments] [options]");
+        foreach (var group in commands.GroupBy(c => c.Group))
+        {
+            output.WriteLine();
+            output.WriteLine(Title(group.Key));
+            foreach (var (_, command) in group) output.WriteLine($"  {command.Name,-11} {command.Description}");
+        }
+        output.WriteLine();
+        output.WriteLine("lora COMMAND --help   arguments and options of a command");
+        output.WriteLine("--debug               show stack traces of errors");
+        output.WriteLine("--version             show the version");
+        return 0;
+    }
+
+    private static string Title(CommandGroup group) => group switch
+    {
+        CommandGroup.Line => "The line",
+        CommandGroup.Recipe => "Recipes",
+        CommandGroup.Stages => "Single stages: crawl > clean > label > configure > train > evaluate > deploy > feedback",
+        CommandGroup.Engine => "Engine",
+        _ => "Service",
+    };
+}

@@ -1,0 +1,29 @@
+using LoraFactory.Flow;
+
+namespace LoraFactory.Cli;
+
+/// <summary>Turns an exception into one clear line and an exit code.</summary>
+internal static class ErrorLine
+{
+    public static int Print(Exception failure, bool interrupted, bool debug, TextWriter error)
+    {
+        var (message, code) = Judge(failure, interrupted);
+        error.WriteLine(message);
+        if (debug) error.WriteLine(failure);
+        else if (!IsExpected(failure) && code == ExitCode.Failed) error.WriteLine("The same command with --debug shows where.");
+        return (int)code;
+    }
+
+    private static (string Message, ExitCode Code) Judge(Exception failure, bool interrupted) => failure switch
+    {
+        AggregateException { InnerExceptions: [var only] } => Judge(only, interrupted),
+        LoraException { Code: ExitCode.BadUsage } e => (e.Message, e.Code),
+        LoraException e => ("lora: " + e.Message, e.Code),
+        OperationCanceledException when interrupted => ("Interrupted. Run the same command again to go on.", ExitCode.Interrupted),
+        IOException { HResult: var h } when (h & 0xFFFF) is 28 or 122 => ("lora: the disk is full. Free some space and run the same command again; nothing was lost.", ExitCode.Failed),
+        _ => ($"lora: {failure.Message.ReplaceLineEndings(" ")}", ExitCode.Failed),
+    };
+
+    private static bool IsExpected(Exception failure) =>
+        failure is LoraException || failure.GetType().Name is "ModelException" or "TorchException";
+}
