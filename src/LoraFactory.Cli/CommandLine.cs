@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using LoraFactory.Flow;
 
@@ -26,7 +27,7 @@ public static class CommandLine
         var parsed = Tree(world).Parse(args);
         try
         {
-            if (parsed.Errors.Count > 0 && parsed.Action is not GroupedHelp) return Misused(parsed, error);
+            if (parsed.Action is not GroupedHelp && Misuse(parsed, args) is { Count: > 0 } problems) return Misused(parsed, problems, error);
             var settings = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
             return await parsed.InvokeAsync(settings, interrupt.Token);
         }
@@ -53,11 +54,20 @@ public static class CommandLine
         return root;
     }
 
-    private static int Misused(ParseResult parsed, TextWriter error)
+    private static List<string> Misuse(ParseResult parsed, string[] args)
+    {
+        var problems = parsed.Errors.Select(e => e.Message).Distinct().ToList();
+        // System.CommandLine takes an unknown option for an argument where one has room.
+        var unknown = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).FirstOrDefault(t => t.StartsWith("--", StringComparison.Ordinal));
+        if (unknown is not null && !args.Contains("--")) problems.Add($"Unknown option {unknown}.");
+        return problems;
+    }
+
+    private static int Misused(ParseResult parsed, List<string> problems, TextWriter error)
     {
         var command = parsed.CommandResult.Command;
         var path = command is RootCommand ? "lora" : "lora " + command.Name;
-        foreach (var problem in parsed.Errors.Select(e => e.Message).Distinct()) error.WriteLine($"lora: {problem}");
+        foreach (var problem in problems) error.WriteLine($"lora: {problem}");
         error.WriteLine($"{path} --help shows what it takes.");
         return (int)ExitCode.BadUsage;
     }

@@ -30,6 +30,9 @@ public interface IStage
     /// <summary>The option records that its result depends on; they go into the stage's hash.</summary>
     IEnumerable<object> Options(Recipe recipe);
 
+    /// <summary>True when its directory holds what people gave, such as ratings, and so is never cleared.</summary>
+    bool KeepsState => false;
+
     /// <summary>Files of earlier stages and of the user that its result depends on; their bytes go into the stage's hash.</summary>
     IEnumerable<string> Inputs(StageContext context);
 

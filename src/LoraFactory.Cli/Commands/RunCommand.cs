@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Text.Json;
 using LoraFactory.Flow;
+using LoraFactory.Stages;
 
 namespace LoraFactory.Cli.Commands;
 
@@ -16,17 +18,97 @@ public sealed class RunCommand : ICommandFile
     internal static Option<string[]> SetOption() =>
         new("--set") { Description = "Override a key, e.g. --set train.rank=8; may be repeated", HelpName = "KEY=VALUE", AllowMultipleArgumentsPerToken = false };
 
+    /// <summary>Where runs lie.</summary>
+    internal static Option<string> RunsOption() =>
+        new("--runs-dir") { Description = "Directory of all runs", HelpName = "DIR", DefaultValueFactory = _ => "runs" };
+
     /// <inheritdoc/>
     public Command Build(CommandWorld world)
     {
         var recipe = new Argument<string>("RECIPE") { Description = "The recipe's file" };
+        var from = StageOption("--from", "Run this stage and those after it again, even when nothing changed");
+        var to = StageOption("--to", "End after this stage");
         var sets = SetOption();
-        var command = new Command("run", "Run a recipe: crawl to deploy, from where it stopped") { recipe, sets };
-        command.SetAction(parsed =>
+        var runs = RunsOption();
+        var json = new Option<bool>("--json") { Description = "One JSON line per stage on the standard output" };
+        var goOn = new Option<bool>("--continue") { Description = "Train again when the feedback stage has decided so" };
+        var command = new Command("run", "Run a recipe: crawl to deploy, from where it stopped") { recipe, from, to, sets, runs, json, goOn };
+        command.SetAction(async (parsed, token) =>
         {
-            RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets)).OrThrow();
+            var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets));
+            foreach (var problem in reading.Problems.Where(p => p.Severity == Severity.Warning)) await world.Error.WriteLineAsync(problem.ToString());
+            var chosen = reading.OrThrow();
+            var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, chosen.Name));
+            var request = new LineRequest(parsed.GetValue(from), parsed.GetValue(to));
+            if (parsed.GetValue(goOn))
+            {
+                if (Retraining.Wanted(run) is not { } start)
+                {
+                    await world.Error.WriteLineAsync(Retraining.Explain(run));
+                    return (int)ExitCode.Done;
+                }
+                request = request with { From = request.From ?? start };
+            }
+            await RunLine(world, FactoryLine.Standard(), run, reading, request, parsed.GetValue(json), token);
+            if (!parsed.GetValue(json)) WriteResults(world, run);
             return (int)ExitCode.Done;
         });
         return command;
+    }
+
+    /// <summary>Runs a line with progress; also what <c>lora demo</c> does.</summary>
+    internal static async Task RunLine(CommandWorld world, FactoryLine line, RunDirectory run, RecipeReading reading, LineRequest request, bool json, CancellationToken token)
+    {
+        if (line.Names.Count == 0) throw new LoraException("this build has no stages.");
+        using var board = world.NewBoard();
+        var context = new StageContext { Run = run, Recipe = reading.Recipe, Progress = board, Clock = world.Clock, Seed = reading.Recipe.RandomSeed };
+        await line.RunAsync(context, request, reading.Origins, result =>
+        {
+            if (json) world.Out.WriteLine(JsonSerializer.Serialize(new { result.Record.Stage, result.Skipped, result.Record.In, result.Record.Out, result.Record.Dropped, result.Record.Seconds, result.Record.Summary, Run = run.Path }, RunDirectory.Json));
+            else board.Line(Describe(result));
+        }, token);
+    }
+
+    /// <summary>e.g. "✔ clean      94 of 212 kept (near-duplicate 60, off-topic 58)  3.2 s".</summary>
+    internal static string Describe(StageResult result)
+    {
+        var record = result.Record;
+        var drops = record.Dropped.Where(d => d.Value > 0).OrderByDescending(d => d.Value).Select(d => $"{d.Key} {d.Value}").ToList();
+        var dropped = drops.Count == 0 ? "" : $" (dropped: {string.Join(", ", drops.Take(4))}{(drops.Count > 4 ? ", …" : "")})";
+        return $"✔ {record.Stage.ToString().ToLowerInvariant(),-10} {record.Summary}{dropped}  {(result.Skipped ? "unchanged, not run again" : $"{record.Seconds:0.0} s")}";
+    }
+
+    /// <summary>Where the results lie, as far as there are any.</summary>
+    internal static void WriteResults(CommandWorld world, RunDirectory run)
+    {
+        (string What, StageName Stage, string File)[] results =
+        [
+            ("adapter", StageName.Train, "adapter.safetensors"),
+            ("report", StageName.Evaluate, "report.html"),
+            ("endpoint", StageName.Deploy, "endpoint.json"),
+        ];
+        foreach (var (what, stage, file) in results)
+        {
+            var path = Path.Combine(run.Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", file);
+            if (File.Exists(path)) world.Out.WriteLine($"{what,-9} {path}");
+        }
+        world.Out.WriteLine($"{"run",-9} {run.Path}");
+    }
+
+    private static Option<StageName?> StageOption(string name, string effect)
+    {
+        var option = new Option<StageName?>(name)
+        {
+            Description = effect,
+            HelpName = "STAGE",
+            CustomParser = argument =>
+            {
+                var word = argument.Tokens[0].Value;
+                if (word.All(char.IsLetter) && Enum.TryParse<StageName>(word, ignoreCase: true, out var stage)) return stage;
+                argument.AddError($"{name} {word} is not a stage. Valid: {string.Join(", ", Enum.GetNames<StageName>().Select(n => n.ToLowerInvariant()))}.");
+                return null;
+            },
+        };
+        return option;
     }
 }

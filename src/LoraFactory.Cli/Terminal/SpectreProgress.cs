@@ -53,6 +53,18 @@ public sealed class SpectreProgress : ProgressBoard
 
     private void Paint()
     {
+        try
+        {
+            PaintUntilEnd();
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException or ArgumentException)
+        {
+            Console.Error.WriteLine($"The progress display ended: {e.Message}"); // a strange terminal never costs the run
+        }
+    }
+
+    private void PaintUntilEnd()
+    {
         console.Live(new Text("")).AutoClear(true).Overflow(VerticalOverflow.Crop).Start(live =>
         {
             while (true)
@@ -82,6 +94,7 @@ public sealed class SpectreProgress : ProgressBoard
         var grid = new Grid().AddColumn(new GridColumn().NoWrap()).AddColumn(new GridColumn().Width(26).NoWrap()).AddColumn(new GridColumn().NoWrap());
         Bar[] running;
         lock (gate) running = [.. bars];
+        if (running.Length == 0) grid.AddRow(" ", " ", " "); // Spectre cannot draw a grid without rows
         foreach (var bar in running) grid.AddRow(new Text(bar.State.Title), Drawn(bar.State), new Text(bar.State.Words()));
         return grid;
     }

@@ -160,7 +160,7 @@ public static class RecipeReader
         public RecipeReading Finish()
         {
             var recipe = OptionCatalog.Compose(values);
-            if (Problems.Count == 0 || Problems.All(p => p.Id is not ("LR001" or "LR002" or "LR003" or "LR004")))
+            if (!Problems.Any(p => p.Key.Length == 0)) // of a file that could not be read nothing more can be said
             {
                 var faulty = Problems.Select(p => p.Key).ToHashSet(StringComparer.Ordinal);
                 foreach (var rule in RecipeRules.All.Where(r => !r.Keys.Any(faulty.Contains)))

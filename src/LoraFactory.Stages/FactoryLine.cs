@@ -1,0 +1,135 @@
+using System.Diagnostics;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages;
+
+/// <summary>Which part of the line to run.</summary>
+/// <param name="From">This stage and those after it run again even when nothing changed.</param>
+/// <param name="To">The last stage to run.</param>
+public sealed record LineRequest(StageName? From = null, StageName? To = null);
+
+/// <summary>What became of one stage.</summary>
+/// <param name="Record">Its stage.json.</param>
+/// <param name="Skipped">True when it was finished before and nothing had changed.</param>
+public sealed record StageResult(StageRecord Record, bool Skipped);
+
+/// <summary>
+/// Runs the stages in order on one run directory. A stage whose options and inputs have not changed since it finished is skipped;
+/// one that was killed goes on from what it left; one whose options or inputs changed begins anew.
+/// </summary>
+public sealed class FactoryLine
+{
+    private readonly IReadOnlyList<IStage> stages;
+
+    /// <summary>A line of these stages, in the order of <see cref="StageName"/>.</summary>
+    public FactoryLine(IEnumerable<IStage> stages)
+    {
+        this.stages = [.. stages.OrderBy(s => s.Name)];
+        if (this.stages.Select(s => s.Name).Distinct().Count() != this.stages.Count) throw new ArgumentException("a stage stands twice in the line", nameof(stages));
+    }
+
+    /// <summary>The project's line: the one place where all stages are put together.</summary>
+    public static FactoryLine Standard() => new([]);
+
+    /// <summary>Version that goes into every stage's hash.</summary>
+    public static string Version { get; } = typeof(FactoryLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+
+    /// <summary>Its stages, in order.</summary>
+    public IReadOnlyList<StageName> Names => [.. stages.Select(s => s.Name)];
+
+    /// <summary>
+    /// Runs the line. Takes the run's lock, keeps the effective recipe there as recipe.yaml, and calls
+    /// <paramref name="finished"/> after every stage.
+    /// </summary>
+    /// <exception cref="LoraException">What a user can mend; finished stages stay.</exception>
+    /// <exception cref="OperationCanceledException">Interrupted; the same call goes on.</exception>
+    public async Task<IReadOnlyList<StageResult>> RunAsync(StageContext context, LineRequest request, IReadOnlyDictionary<string, string> origins,
+        Action<StageResult>? finished = null, CancellationToken token = default)
+    {
+        if (request is { From: { } from, To: { } to } && from > to) throw new LoraException($"--from {Word(from)} comes after --to {Word(to)} in the line.", ExitCode.BadUsage);
+        using var held = RunLock.Take(context.Run);
+        AtomicFile.WriteText(Path.Combine(context.Run.Path, "recipe.yaml"), RecipeText.Effective(context.Recipe, origins));
+        var inputs = new StageInputs(context.Run);
+        var results = new List<StageResult>();
+        foreach (var stage in stages.Where(s => request.To is null || s.Name <= request.To))
+        {
+            token.ThrowIfCancellationRequested();
+            var result = await RunStageAsync(stage, context, inputs, request.From <= stage.Name, token);
+            results.Add(result);
+            finished?.Invoke(result);
+        }
+        return results;
+    }
+
+    private static async Task<StageResult> RunStageAsync(IStage stage, StageContext context, StageInputs inputs, bool forced, CancellationToken token)
+    {
+        var files = inputs.Of(stage, context);
+        var hash = StageInputs.Hash(stage, context.Recipe, Version, files);
+        var directory = context.Run.Of(stage.Name);
+        var marker = Read<StageMarker>(Path.Combine(directory, StageMarker.FileName));
+        var continued = marker?.Hash == hash;
+        if (!forced && !continued && Read<StageRecord>(Path.Combine(directory, StageRecord.FileName)) is { } before && before.Hash == hash
+            && before.Outputs.All(o => File.Exists(Path.Combine(directory, o))))
+            return new StageResult(before, Skipped: true);
+
+        if (!continued && !stage.KeepsState) Clear(directory);
+        File.Delete(Path.Combine(directory, StageRecord.FileName));
+        var attempts = continued ? marker!.Attempts + 1 : 1;
+        RunDirectory.WriteJson(Path.Combine(directory, StageMarker.FileName), new StageMarker(hash, attempts, context.Clock.GetUtcNow()));
+        if (continued) context.Progress.Line($"{Word(stage.Name)}: going on from where it was interrupted");
+
+        var started = context.Clock.GetUtcNow();
+        var outcome = await stage.RunAsync(context, token);
+        var ended = context.Clock.GetUtcNow();
+        var record = new StageRecord
+        {
+            Stage = stage.Name,
+            Hash = hash,
+            Version = Version,
+            Runtime = $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}",
+            Started = started,
+            Finished = ended,
+            Seconds = Math.Round((ended - started).TotalSeconds, 3),
+            Attempts = attempts,
+            In = outcome.In,
+            Out = outcome.Out,
+            Dropped = outcome.Dropped,
+            Summary = outcome.Summary,
+            Inputs = files,
+            Outputs = OutputsOf(directory),
+        };
+        RunDirectory.WriteJson(Path.Combine(directory, StageRecord.FileName), record);
+        File.Delete(Path.Combine(directory, StageMarker.FileName));
+        return new StageResult(record, Skipped: false);
+    }
+
+    private static string[] OutputsOf(string directory) =>
+        [.. Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(directory, f))
+            .Where(f => !Path.GetFileName(f).StartsWith('.') && f != StageRecord.FileName && !f.EndsWith("-wal", StringComparison.Ordinal) && !f.EndsWith("-shm", StringComparison.Ordinal))
+            .Order(StringComparer.Ordinal)];
+
+    private static void Clear(string directory)
+    {
+        foreach (var entry in Directory.EnumerateFileSystemEntries(directory))
+        {
+            if (Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null) Directory.Delete(entry, recursive: true);
+            else File.Delete(entry);
+        }
+    }
+
+    private static T? Read<T>(string path) where T : class
+    {
+        try
+        {
+            return File.Exists(path) ? RunDirectory.ReadJson<T>(path) : null;
+        }
+        catch (LoraException)
+        {
+            return null; // a damaged record counts as none: the stage runs again
+        }
+    }
+
+    private static string Word(StageName stage) => stage.ToString().ToLowerInvariant();
+}

@@ -1,0 +1,39 @@
+using System.Text;
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages;
+
+/// <summary>Keeps two processes from working on one run: an operating-system lock, so that a killed process leaves none behind.</summary>
+public sealed class RunLock : IDisposable
+{
+    private readonly FileStream file;
+
+    private RunLock(FileStream file) => this.file = file;
+
+    /// <summary>Takes the run, or says which process has it.</summary>
+    /// <exception cref="LoraException">Another process works on the run, or its directory cannot be written.</exception>
+    public static RunLock Take(RunDirectory run)
+    {
+        var path = Path.Combine(run.Path, ".lock");
+        var owner = Path.Combine(run.Path, ".owner");
+        FileStream stream;
+        try
+        {
+            stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new LoraException($"{run.Path} cannot be written: {e.Message} Choose another place with --runs-dir.", inner: e);
+        }
+        catch (IOException e)
+        {
+            var who = File.Exists(owner) ? $"process {File.ReadAllText(owner).Trim()}" : "another process";
+            throw new LoraException($"the run {run.Path} is being worked on by {who}. Wait for it or stop it, then run the same command again.", inner: e);
+        }
+        File.WriteAllText(owner, Environment.ProcessId.ToString(), new UTF8Encoding(false));
+        return new RunLock(stream);
+    }
+
+    /// <summary>Gives the run back.</summary>
+    public void Dispose() => file.Dispose();
+}

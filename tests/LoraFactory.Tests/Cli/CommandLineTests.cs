@@ -1,0 +1,140 @@
+using System.Diagnostics;
+using LoraFactory.Cli;
+using LoraFactory.Flow;
+using Xunit;
+
+namespace LoraFactory.Tests.Cli;
+
+/// <summary>The program as a user meets it: help, exit codes, one clear line for each error.</summary>
+public sealed class CommandLineTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("lora-cli-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private static async Task<(int Code, string Out, string Error)> Run(params string[] args)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        var code = await CommandLine.RunAsync(args, output, error, TestContext.Current.CancellationToken);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    [Fact]
+    public async Task Help_lists_every_command_once_by_group()
+    {
+        var (code, text, _) = await Run("--help");
+        Assert.Equal(0, code);
+        Assert.True(CommandLine.Files.Count >= 4);
+        var world = new CommandWorld(TextWriter.Null, TextWriter.Null, TimeProvider.System);
+        foreach (var file in CommandLine.Files)
+        {
+            var command = file.Build(world);
+            Assert.Equal(2, text.Split($"\n  {command.Name} ").Length);
+            Assert.False(string.IsNullOrWhiteSpace(command.Description), command.Name);
+        }
+        Assert.True(text.IndexOf("The line", StringComparison.Ordinal) < text.IndexOf("Recipes", StringComparison.Ordinal));
+        var (bare, same, _) = await Run();
+        Assert.Equal((0, text), (bare, same));
+    }
+
+    [Fact]
+    public async Task Every_argument_and_option_of_every_command_is_explained()
+    {
+        var world = new CommandWorld(TextWriter.Null, TextWriter.Null, TimeProvider.System);
+        var pending = new Queue<System.CommandLine.Command>(CommandLine.Files.Select(f => f.Build(world)));
+        var counted = 0;
+        while (pending.TryDequeue(out var command))
+        {
+            foreach (var sub in command.Subcommands) pending.Enqueue(sub);
+            Assert.All(command.Options, o => Assert.False(string.IsNullOrWhiteSpace(o.Description), $"{command.Name} {o.Name}"));
+            Assert.All(command.Arguments, a => Assert.False(string.IsNullOrWhiteSpace(a.Description), $"{command.Name} {a.Name}"));
+            counted += command.Options.Count + command.Arguments.Count;
+        }
+        Assert.True(counted > 5);
+        var (code, text, _) = await Run("check", "--help");
+        Assert.Equal(0, code);
+        Assert.Contains("--strict", text);
+    }
+
+    [Theory]
+    [InlineData("chek")]
+    [InlineData("check")]
+    [InlineData("run", "a", "b", "c")]
+    [InlineData("init", "--what")]
+    public async Task Bad_usage_is_two_lines_and_exit_code_2(params string[] args)
+    {
+        var (code, output, error) = await Run(args);
+        Assert.Equal((int)ExitCode.BadUsage, code);
+        Assert.Empty(output);
+        Assert.Contains("--help", error);
+        Assert.DoesNotContain("   at ", error);
+    }
+
+    [Fact]
+    public async Task Init_writes_a_recipe_and_never_over_one()
+    {
+        var path = Path.Combine(folder, "recipe.yaml");
+        Assert.Equal(0, (await Run("init", path)).Code);
+        var (code, _, error) = await Run("init", path);
+        Assert.Equal(2, code);
+        Assert.Contains("--force", error);
+        Assert.Equal(0, (await Run("init", path, "--force")).Code);
+        var (checkedCode, text, _) = await Run("check", path, "--set", "seed.topic=blueprints", "--set", "seed.urls=http://a.test/");
+        Assert.Equal((0, $"{path}: ok{Environment.NewLine}"), (checkedCode, text));
+    }
+
+    [Fact]
+    public async Task Check_prints_every_problem_as_a_line_or_as_json()
+    {
+        var path = Path.Combine(folder, "bad.yaml");
+        await File.WriteAllTextAsync(path, "train:\n  rnak: 8\n  flip: yes\nseed: {topic: plans, urls: [http://a.test/]}\n", TestContext.Current.CancellationToken);
+        var (code, text, _) = await Run("check", path);
+        Assert.Equal(2, code);
+        Assert.Contains("error LR010 train.rnak: there is no such key. Did you mean train.rank? bad.yaml:2", text);
+        Assert.Contains("error LR011 train.flip: yes is neither true nor false. Valid: true or false. Write true. bad.yaml:3", text);
+        var (_, json, _) = await Run("check", path, "--json");
+        using var line = System.Text.Json.JsonDocument.Parse(Assert.Single(json.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.False(line.RootElement.GetProperty("ok").GetBoolean());
+        var first = line.RootElement.GetProperty("problems")[0];
+        Assert.Equal(("LR010", "error", "train.rnak", 2), (first.GetProperty("id").GetString(), first.GetProperty("severity").GetString(), first.GetProperty("key").GetString(), first.GetProperty("line").GetInt32()));
+    }
+
+    [Fact]
+    public async Task A_stack_trace_is_shown_only_with_debug()
+    {
+        var (code, _, error) = await Run("run", "/nowhere.yaml");
+        Assert.Equal(2, code);
+        Assert.DoesNotContain("   at ", error);
+        var (_, _, traced) = await Run("run", "/nowhere.yaml", "--debug");
+        Assert.Contains("   at ", traced);
+    }
+
+    [Fact]
+    public async Task Help_never_loads_libtorch()
+    {
+        // A child process, because the tests themselves load it.
+        var program = Path.Combine(AppContext.BaseDirectory, "lora.dll");
+        foreach (var args in new[] { "--help", "run --help", "recipe schema" })
+        {
+            var start = new ProcessStartInfo(Environment.ProcessPath is { } self && Path.GetFileName(self) == "dotnet" ? self : "dotnet", $"exec {program} {args}")
+            {
+                UseShellExecute = false,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
+            start.Environment["LD_DEBUG"] = "files";
+            start.Environment["LD_DEBUG_OUTPUT"] = Path.Combine(folder, "ld");
+            using var process = Process.Start(start)!;
+            var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            Assert.Equal(0, process.ExitCode);
+            Assert.True((await output).Length > 100);
+        }
+        var loaded = string.Concat(Directory.GetFiles(folder, "ld.*").Select(File.ReadAllText));
+        Assert.Contains("libcoreclr.so", loaded);
+        Assert.DoesNotContain("libtorch", loaded);
+        Assert.DoesNotContain("libdoor", loaded);
+        Assert.DoesNotContain("libvips", loaded);
+    }
+}

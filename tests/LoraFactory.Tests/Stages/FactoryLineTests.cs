@@ -1,0 +1,146 @@
+using LoraFactory.Flow;
+using LoraFactory.Stages;
+using Xunit;
+
+namespace LoraFactory.Tests.Stages;
+
+/// <summary>The line skips what is unchanged, goes on after a kill, begins anew when something changed, and never lets two in.</summary>
+public sealed class FactoryLineTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("lora-line-").FullName;
+    private readonly List<string> log = [];
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    /// <summary>A stage that copies the files of the one before it, with a line of its own, and counts.</summary>
+    private sealed class CopyStage(StageName name, Func<Recipe, object> options, List<string> log, Func<StageContext, CancellationToken, Task>? before = null) : IStage
+    {
+        public StageName Name => name;
+
+        public IEnumerable<object> Options(Recipe recipe) => [options(recipe)];
+
+        public IEnumerable<string> Inputs(StageContext context) =>
+            name == StageName.Crawl ? [Path.Combine(context.Run.Path, "..", "user.txt")] : [context.Run.File(name - 1, "out.txt")];
+
+        public async Task<StageOutcome> RunAsync(StageContext context, CancellationToken token)
+        {
+            log.Add(name.ToString());
+            if (before is not null) await before(context, token);
+            var text = await File.ReadAllTextAsync(Inputs(context).First(), token);
+            AtomicFile.WriteText(context.Run.File(name, "out.txt"), $"{text}{name} {options(context.Recipe)}\n");
+            return new StageOutcome(3, 2, new Dictionary<string, int> { ["blank"] = 1 }, "2 of 3");
+        }
+    }
+
+    private FactoryLine Line(Func<StageContext, CancellationToken, Task>? inClean = null) => new([
+        new CopyStage(StageName.Label, r => r.Label, log),
+        new CopyStage(StageName.Crawl, r => r.Crawl, log),
+        new CopyStage(StageName.Clean, r => r.Clean, log, inClean),
+    ]);
+
+    private StageContext Context(Recipe? recipe = null)
+    {
+        var user = Path.Combine(folder, "user.txt");
+        if (!File.Exists(user)) File.WriteAllText(user, "begin\n");
+        return new() { Run = new RunDirectory(Path.Combine(folder, "run")), Recipe = recipe ?? new Recipe(), Progress = new SilentProgress(), Seed = 1 };
+    }
+
+    private async Task<string> RunAsync(FactoryLine line, StageContext context, LineRequest? request = null)
+    {
+        log.Clear();
+        await line.RunAsync(context, request ?? new LineRequest(), new Dictionary<string, string>(), token: TestContext.Current.CancellationToken);
+        return string.Join(' ', log);
+    }
+
+    [Fact]
+    public async Task An_unchanged_line_is_skipped_and_says_what_it_did()
+    {
+        Assert.Equal("Crawl Clean Label", await RunAsync(Line(), Context()));
+        var record = RunDirectory.ReadJson<StageRecord>(Context().Run.File(StageName.Clean, StageRecord.FileName));
+        Assert.Equal((3, 2, 1, "2 of 3", 1), (record.In, record.Out, record.Dropped["blank"], record.Summary, record.Attempts));
+        Assert.Equal(["out.txt"], record.Outputs);
+        Assert.Equal(new StageInput(Path.Combine("1-crawl", "out.txt"), ContentId.OfFile(Context().Run.File(StageName.Crawl, "out.txt"))), Assert.Single(record.Inputs));
+        Assert.Equal("", await RunAsync(Line(), Context()));
+        Assert.True(RecipeReader.Read(Path.Combine(folder, "run", "recipe.yaml"), environment: new Dictionary<string, string>()).Origins.ContainsKey("train.rank"));
+    }
+
+    [Fact]
+    public async Task A_changed_option_runs_its_stage_and_what_depends_on_its_result()
+    {
+        await RunAsync(Line(), Context());
+        Assert.Equal("Label", await RunAsync(Line(), Context(new Recipe { Label = new() { MaxTags = 3 } })));
+        Assert.Equal("Clean Label", await RunAsync(Line(), Context(new Recipe { Clean = new() { MinSide = 9 }, Label = new() { MaxTags = 3 } })));
+        Assert.Equal("", await RunAsync(Line(), Context(new Recipe { Clean = new() { MinSide = 9 }, Label = new() { MaxTags = 3 }, Train = new() { Rank = 7 } })));
+    }
+
+    [Fact]
+    public async Task A_changed_input_or_a_lost_output_runs_again()
+    {
+        await RunAsync(Line(), Context());
+        File.WriteAllText(Path.Combine(folder, "user.txt"), "other\n");
+        Assert.Equal("Crawl Clean Label", await RunAsync(Line(), Context()));
+        File.Delete(Context().Run.File(StageName.Clean, "out.txt"));
+        Assert.Equal("Clean", await RunAsync(Line(), Context())); // its result is the same bytes, so Label stays
+        File.WriteAllText(Context().Run.File(StageName.Label, StageRecord.FileName), "{ half");
+        Assert.Equal("Label", await RunAsync(Line(), Context()));
+    }
+
+    [Fact]
+    public async Task From_forces_and_to_ends()
+    {
+        Assert.Equal("Crawl Clean", await RunAsync(Line(), Context(), new LineRequest(To: StageName.Clean)));
+        Assert.Equal("Clean Label", await RunAsync(Line(), Context(), new LineRequest(From: StageName.Clean)));
+        Assert.Equal("Clean", await RunAsync(Line(), Context(), new LineRequest(StageName.Clean, StageName.Clean)));
+        var wrong = await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(), Context(), new LineRequest(StageName.Label, StageName.Crawl)));
+        Assert.Equal(ExitCode.BadUsage, wrong.Code);
+    }
+
+    [Fact]
+    public async Task A_killed_stage_goes_on_from_what_it_left_while_its_hash_is_the_same()
+    {
+        var half = Context().Run.File(StageName.Clean, "half.txt");
+        async Task Die(StageContext context, CancellationToken token)
+        {
+            await File.WriteAllTextAsync(half, "half", token);
+            throw new OperationCanceledException();
+        }
+        await Assert.ThrowsAsync<OperationCanceledException>(() => RunAsync(Line(Die), Context()));
+        var found = false;
+        Assert.Equal("Clean Label", await RunAsync(Line((_, _) => Task.FromResult(found = File.Exists(half))), Context()));
+        Assert.True(found);
+        Assert.Equal(2, RunDirectory.ReadJson<StageRecord>(Context().Run.File(StageName.Clean, StageRecord.FileName)).Attempts);
+
+        await Assert.ThrowsAsync<OperationCanceledException>(() => RunAsync(Line(Die), Context(), new LineRequest(From: StageName.Clean)));
+        Assert.Equal("Clean Label", await RunAsync(Line((_, _) => Task.FromResult(found = File.Exists(half))), Context(new Recipe { Clean = new() { MinSide = 9 } })));
+        Assert.False(found);
+    }
+
+    [Fact]
+    public async Task A_stage_that_fails_leaves_earlier_ones_finished_and_no_record_of_its_own()
+    {
+        var failure = await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line((_, _) => throw new LoraException("no pictures left")), Context()));
+        Assert.Equal("no pictures left", failure.Message);
+        Assert.True(File.Exists(Context().Run.File(StageName.Crawl, StageRecord.FileName)));
+        Assert.False(File.Exists(Context().Run.File(StageName.Clean, StageRecord.FileName)));
+    }
+
+    [Fact]
+    public async Task Two_lines_on_one_run_do_not_mix()
+    {
+        using var held = RunLock.Take(Context().Run);
+        var refused = await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(), Context()));
+        Assert.Contains($"process {Environment.ProcessId}", refused.Message);
+        held.Dispose();
+        Assert.Equal("Crawl Clean Label", await RunAsync(Line(), Context()));
+    }
+
+    [Fact]
+    public async Task Interruption_stops_between_stages_and_loses_nothing()
+    {
+        using var stop = new CancellationTokenSource();
+        var line = Line();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            line.RunAsync(Context(), new LineRequest(), new Dictionary<string, string>(), r => { if (r.Record.Stage == StageName.Clean) stop.Cancel(); }, stop.Token));
+        Assert.Equal("Label", await RunAsync(Line(), Context()));
+    }
+}
