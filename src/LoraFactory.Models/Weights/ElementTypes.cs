@@ -9,15 +9,11 @@ public static class ElementTypes
     /// In the order in which the reference writer lays tensors out (before their names): wide first.
     /// The hashes sshs_model_hash and sshs_legacy_hash depend on it.
     /// </summary>
-    private static readonly (DType Type, string Name, int Bytes)[] Order =
+    private static readonly (DType Type, string Name)[] Order =
     [
-        (DType.Int64, "I64", 8), (DType.Float64, "F64", 8), (DType.Float32, "F32", 4), (DType.Int32, "I32", 4),
-        (DType.BFloat16, "BF16", 2), (DType.Float16, "F16", 2), (DType.Int16, "I16", 2), (DType.Float8E4M3, "F8_E4M3", 1),
-        (DType.Float8E5M2, "F8_E5M2", 1), (DType.Int8, "I8", 1), (DType.UInt8, "U8", 1), (DType.Bool, "BOOL", 1),
+        (DType.Int64, "I64"), (DType.Float64, "F64"), (DType.Float32, "F32"), (DType.Int32, "I32"), (DType.BFloat16, "BF16"), (DType.Float16, "F16"),
+        (DType.Int16, "I16"), (DType.Float8E4M3, "F8_E4M3"), (DType.Float8E5M2, "F8_E5M2"), (DType.Int8, "I8"), (DType.UInt8, "U8"), (DType.Bool, "BOOL"),
     ];
-
-    /// <summary>Bytes of one element.</summary>
-    public static int ByteSize(DType type) => Order[Rank(type)].Bytes;
 
     /// <summary>Name in a safetensors header, such as F32.</summary>
     public static string NameOf(DType type) => Order[Rank(type)].Name;

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace LoraFactory.Models.Weights;
 
 /// <summary>
-/// A file mapped read-only. The mapping lives until it is disposed and every holder has let go, so that a tensor made from
+/// A file mapped for reading; what a tensor over it changes in place stays in this process. The mapping lives until it is disposed and every holder has let go, so that a tensor made from
 /// its bytes without a copy keeps it alive.
 /// </summary>
 public sealed unsafe class MappedFile : IDisposable
@@ -42,8 +42,8 @@ public sealed unsafe class MappedFile : IDisposable
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             var length = stream.Length;
             if (length == 0) return new MappedFile(path, null, null, 0);
-            var file = MemoryMappedFile.CreateFromFile(stream, null, length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
-            return new MappedFile(path, file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read), length);
+            var file = MemoryMappedFile.CreateFromFile(stream, null, length, MemoryMappedFileAccess.CopyOnWrite, HandleInheritability.None, leaveOpen: false);
+            return new MappedFile(path, file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.CopyOnWrite), length);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -106,7 +106,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries
             if (entry.End < entry.Begin) throw SafetensorsFile.Refusal(path, $"'{entry.Name}' ends before it begins");
             if (entry.End > dataLength) throw SafetensorsFile.Refusal(path, $"'{entry.Name}' reaches to byte {entry.End} of {dataLength}: the file was cut short");
             if (entry.Begin != end) throw SafetensorsFile.Refusal(path, $"'{entry.Name}' begins at byte {entry.Begin} where {end} was due: tensors overlap or leave a hole");
-            var bytes = (UInt128)(ulong)ElementTypes.ByteSize(entry.Type);
+            var bytes = (UInt128)(ulong)DTypes.Bytes(entry.Type);
             foreach (var size in entry.Shape)
             {
                 bytes *= (ulong)size;

@@ -20,7 +20,7 @@ public sealed record WeightToWrite(string Name, DType DType, IReadOnlyList<long>
     public static WeightToWrite From(Weight weight, string? name = null) => new(name ?? weight.Name, weight.DType, weight.Shape, weight.WriteTo);
 
     /// <summary>Bytes of all elements.</summary>
-    public long ByteLength => Shape.Aggregate((long)ElementTypes.ByteSize(DType), (product, size) => product * size);
+    public long ByteLength => Shape.Aggregate((long)DTypes.Bytes(DType), (product, size) => product * size);
 }
 
 /// <summary>The two hashes that the tools around Stable Diffusion keep in a LoRA's metadata.</summary>

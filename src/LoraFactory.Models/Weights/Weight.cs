@@ -39,7 +39,7 @@ public sealed unsafe class Weight
     public long Count { get; }
 
     /// <summary>Bytes of all elements, row-major.</summary>
-    public long ByteLength => Count * ElementTypes.ByteSize(DType);
+    public long ByteLength => Count * DTypes.Bytes(DType);
 
     /// <summary>The file whose bytes these are.</summary>
     public MappedFile File => file;
@@ -85,7 +85,7 @@ public sealed unsafe class Weight
         if (Shape.Count == 0 || first < 0 || count < 0 || first > Shape[0] - count)
             throw new ModelException($"{file.Path}: '{Name}' of shape {Describe(Shape)} has no rows {first} to {first + count}.");
         long[] shape = [count, .. Shape.Skip(1)];
-        return new Weight(file, Name, DType, shape, [.. Strides], offset + first * Strides[0] * ElementTypes.ByteSize(DType));
+        return new Weight(file, Name, DType, shape, [.. Strides], offset + first * Strides[0] * DTypes.Bytes(DType));
     }
 
     /// <summary>A matrix with rows and columns exchanged: [a,b] → [b,a].</summary>
@@ -116,7 +116,7 @@ public sealed unsafe class Weight
     }
 
     /// <summary>Address of the first element; valid while <see cref="File"/> is held.</summary>
-    public byte* Pointer => file.Pointer(offset, Count == 0 ? 0 : Reach * ElementTypes.ByteSize(DType));
+    public byte* Pointer => file.Pointer(offset, Count == 0 ? 0 : Reach * DTypes.Bytes(DType));
 
     /// <summary>Elements from the first to the last one addressed, inclusive.</summary>
     private long Reach
@@ -168,7 +168,7 @@ public sealed unsafe class Weight
 
     private void CopyStrided(byte* source, ref byte* target, int dimension)
     {
-        var size = ElementTypes.ByteSize(DType);
+        var size = DTypes.Bytes(DType);
         if (dimension == Shape.Count)
         {
             for (var b = 0; b < size; b++) target[b] = source[b];

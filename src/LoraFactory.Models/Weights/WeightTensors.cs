@@ -2,20 +2,46 @@ using LoraFactory.Torch;
 
 namespace LoraFactory.Models.Weights;
 
-/// <summary>Weights as tensors.</summary>
+/// <summary>Between files and tensors.</summary>
 public static unsafe class WeightTensors
 {
     /// <summary>
-    /// The weight as a tensor over the mapped file: nothing is copied, and the mapping stays while the tensor lives. Read-only memory: an
-    /// in-place operator on it would fault, so a trainable weight is cloned first.
+    /// The weight as a CPU tensor of its shape and dtype. Nothing is copied where the bytes are aligned to the element size: pages are read
+    /// from the file when they are touched, and the mapping stays until the tensor is released. In-place changes stay in this process.
     /// </summary>
     public static Tensor ToTensor(this Weight weight)
     {
-        if (weight.Count == 0) return Ops.Zeros(weight.Shape.ToArray(), dtype: weight.DType);
-        return Tensor.Over((nint)weight.Pointer, weight.Shape.ToArray(), weight.DType, weight.File.Hold(), weight.IsContiguous ? default : weight.Strides.ToArray());
+        long[] shape = [.. weight.Shape];
+        if (weight.Count > 0 && weight.Offset % DTypes.Bytes(weight.DType) == 0)
+        {
+            var release = weight.File.Hold();
+            try
+            {
+                return Tensor.Over((nint)weight.Pointer, shape, weight.DType, release, weight.IsContiguous ? [] : [.. weight.Strides]);
+            }
+            catch
+            {
+                release();
+                throw;
+            }
+        }
+        var tensor = Ops.Empty(shape, dtype: weight.DType);
+        weight.CopyTo((byte*)tensor.DataPointer);
+        return tensor;
     }
 
     /// <summary>What <see cref="LoraFactory.Torch.Nn.ParameterStore.Load"/> asks for names with, null for a name that the source lacks.</summary>
     public static Func<string, Tensor?> Finder(this WeightSource source, string prefix = "") =>
         name => source.TryGet(prefix + name, out var weight) ? weight.ToTensor() : null;
+
+    /// <summary>A tensor to be written, from any device and of any strides; it must live until the file is written.</summary>
+    public static WeightToWrite ToWrite(this Tensor tensor, string name) => new(name, tensor.DType, tensor.Shape, stream =>
+    {
+        const int piece = 1 << 26;
+        using var scope = new Scope();
+        var plain = tensor.To(device: Device.Cpu).Contiguous();
+        var length = plain.Count * DTypes.Bytes(plain.DType);
+        for (var done = 0L; done < length; done += piece)
+            stream.Write(new ReadOnlySpan<byte>((byte*)plain.DataPointer + done, (int)Math.Min(piece, length - done)));
+    });
 }

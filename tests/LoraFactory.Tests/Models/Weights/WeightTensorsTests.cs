@@ -1,0 +1,60 @@
+using LoraFactory.Models.Weights;
+using LoraFactory.Tests.Torch;
+using LoraFactory.Torch;
+using Xunit;
+
+namespace LoraFactory.Tests.Models.Weights;
+
+[Collection("torch")]
+public sealed class WeightTensorsTests
+{
+    [Fact]
+    public void A_tensor_lies_in_the_mapping_and_keeps_it_and_writes_back_the_same_bytes()
+    {
+        var folder = TestData.NewFolder();
+        var path = Path.Combine(folder, "m.safetensors");
+        SafetensorsWriter.Write(path, [Floats("m", [3, 2], 1, 2, 3, 4, 5, 6), Floats("s", [], 7)]);
+        var before = File.ReadAllBytes(path);
+        OnTensorThread.Run(() =>
+        {
+            Tensor m, t, s;
+            using (var file = SafetensorsFile.Open(path))
+            {
+                m = file["m"].ToTensor();
+                unsafe
+                {
+                    Assert.Equal((nint)file["m"].Pointer, m.DataPointer);
+                }
+                t = file["m"].Transposed().ToTensor();
+                s = file["s"].ToTensor();
+            }
+            Assert.Equal([1, 2, 3, 4, 5, 6], m.ToArray<float>());
+            Assert.Equal([1, 3, 5, 2, 4, 6], t.ToArray<float>());
+            Assert.Equal(7, s.Item());
+            Assert.Empty(s.Shape);
+            using var stream = new MemoryStream();
+            SafetensorsWriter.Write(stream, [m.ToWrite("m"), s.ToWrite("s")]);
+            Assert.Equal(before, stream.ToArray());
+            m.Span<float>()[0] = 100;
+        });
+        Assert.Equal(before, File.ReadAllBytes(path));
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public void Unaligned_and_empty_weights_are_copied() => OnTensorThread.Run(() =>
+    {
+        using var unaligned = SafetensorsFile.Open(TestData.Golden("lora/formats/safetensors/valid/unpadded-header.safetensors"));
+        foreach (var weight in unaligned.Weights)
+        {
+            Assert.NotEqual(0, weight.Offset % 4);
+            var bytes = weight.ToArray();
+            Assert.Equal(Enumerable.Range(0, (int)weight.Count).Select(i => BitConverter.ToSingle(bytes, i * 4)), weight.ToTensor().ToArray<float>());
+        }
+        using var empty = SafetensorsFile.Open(TestData.Golden("lora/formats/safetensors/valid/zero-size-middle.safetensors"));
+        Assert.Equal([0], empty["z"].ToTensor().Shape);
+    });
+
+    private static WeightToWrite Floats(string name, long[] shape, params float[] values) =>
+        WeightToWrite.FromBytes(name, DType.Float32, shape, values.SelectMany(BitConverter.GetBytes).ToArray());
+}
