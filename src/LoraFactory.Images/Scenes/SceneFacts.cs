@@ -77,7 +77,12 @@ public sealed record SceneClaim
     /// <summary>The claim that says everything that is true.</summary>
     public static SceneClaim Of(SceneFacts facts) => new()
     {
-        Object = facts.Object, Colour = facts.Colour, Place = facts.Place, Count = facts.Count, Side = facts.Side, Style = facts.Style,
+        Object = facts.Object,
+        Colour = facts.Colour,
+        Place = facts.Place,
+        Count = facts.Count,
+        Side = facts.Side,
+        Style = facts.Style,
     };
 
     /// <summary>
