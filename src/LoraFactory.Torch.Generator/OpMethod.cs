@@ -73,8 +73,16 @@ internal sealed class OpMethod
         var none = a.Default is null ? "DoorValue.None" : "DoorValue.Default";
         var cs = type switch
         {
-            "Tensor" => "Tensor", "int" => "long", "float" => "double", "bool" => "bool", "Scalar" => "Scalar", "ScalarType" => "DType",
-            "Device" => "Device", "MemoryFormat" => "MemoryFormat", "str" => "string", _ => throw new FormatException($"type {a.Type} is not known"),
+            "Tensor" => "Tensor",
+            "int" => "long",
+            "float" => "double",
+            "bool" => "bool",
+            "Scalar" => "Scalar",
+            "ScalarType" => "DType",
+            "Device" => "Device",
+            "MemoryFormat" => "MemoryFormat",
+            "str" => "string",
+            _ => throw new FormatException($"type {a.Type} is not known"),
         };
         if (type == "Tensor") alive.Add(name);
         if (type == "str")
@@ -145,7 +153,12 @@ internal sealed class OpMethod
 
     private static string Type(OpArgument r) => r.Type switch
     {
-        "Tensor" => "Tensor", "Tensor[]" => "Tensor[]", "bool" => "bool", "int" => "long", "float" => "double", _ => throw new FormatException($"return {r.Type} is not known"),
+        "Tensor" => "Tensor",
+        "Tensor[]" => "Tensor[]",
+        "bool" => "bool",
+        "int" => "long",
+        "float" => "double",
+        _ => throw new FormatException($"return {r.Type} is not known"),
     };
 
     private void WriteReturn(StringBuilder to)
@@ -160,8 +173,11 @@ internal sealed class OpMethod
         }
         var items = op.Returns.Select((r, k) => r.Type switch
         {
-            "Tensor" => $"Tensor.Adopt(r[{k}])", "Tensor[]" => $"Tensor.AdoptAll(r[{k}])", "bool" => $"r[{k}].U != 0",
-            "int" => $"r[{k}].U", _ => $"BitConverter.Int64BitsToDouble(r[{k}].U)",
+            "Tensor" => $"Tensor.Adopt(r[{k}])",
+            "Tensor[]" => $"Tensor.AdoptAll(r[{k}])",
+            "bool" => $"r[{k}].U != 0",
+            "int" => $"r[{k}].U",
+            _ => $"BitConverter.Int64BitsToDouble(r[{k}].U)",
         }).ToList();
         to.Append(items.Count == 1 ? $"        return {items[0]};\n" : $"        return ({string.Join(", ", items)});\n");
     }

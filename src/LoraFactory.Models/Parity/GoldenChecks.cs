@@ -33,9 +33,9 @@ public static class GoldenChecks
             if (Path.GetFileName(file) == "case.json")
             {
                 var place = Path.GetDirectoryName(relative);
-                yield return (file, KindOf(file) ?? "(none)", string.IsNullOrEmpty(place) ? Path.GetFileName(Path.GetFullPath(folder)) : place);
+                yield return (file, KindOf(file, needsName: false) ?? "(none)", string.IsNullOrEmpty(place) ? Path.GetFileName(Path.GetFullPath(folder)) : place);
             }
-            else if (KindOf(file) is { } kind)
+            else if (KindOf(file, needsName: true) is { } kind)
             {
                 yield return (file, kind, relative);
             }
@@ -81,15 +81,15 @@ public static class GoldenChecks
         return new(name, kind, status, detail, found.Comparisons, found.Worst, TimeProvider.System.GetElapsedTime(started).TotalSeconds);
     }
 
-    // A case names itself and its kind at the top; other JSON files (configurations, vocabularies) do not.
-    private static string? KindOf(string file)
+    // A JSON file that is a case by itself names itself and its kind at the top; configurations and vocabularies do not.
+    private static string? KindOf(string file, bool needsName)
     {
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(file));
             var root = json.RootElement;
             return root.ValueKind == JsonValueKind.Object && root.TryGetProperty("kind", out var kind) && kind.ValueKind == JsonValueKind.String
-                && root.TryGetProperty("case", out _) ? kind.GetString() : null;
+                && (!needsName || root.TryGetProperty("case", out _)) ? kind.GetString() : null;
         }
         catch (JsonException)
         {
