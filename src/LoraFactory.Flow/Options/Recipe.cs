@@ -65,6 +65,9 @@ public sealed record SeedOptions
     /// <summary>How many terms.</summary>
     [Option("How many related terms are kept.", Min = 1, Max = 1000, Unit = "terms")]
     public int MaxTerms { get; init; } = 40;
+    /// <summary>ConceptNet store.</summary>
+    [Option("A ConceptNet store imported from its assertions CSV, for more related terms; empty uses WordNet alone.", Max = 4096)]
+    public string ConceptStore { get; init; } = "";
 }
 
 /// <summary>Stage 1: fetching pages and pictures.</summary>
@@ -115,6 +118,9 @@ public sealed record CrawlOptions
     /// <summary>Stay on seed hosts.</summary>
     [Option("Follow links only to the hosts of the seed URLs.")]
     public bool SeedHostsOnly { get; init; }
+    /// <summary>Pages without the topic in a row.</summary>
+    [Option("A host is left after this many pages in a row without a word of the topic or its related terms; 0 never leaves one.", Min = 0, Max = 1_000_000, Unit = "pages")]
+    public int HostPatience { get; init; } = 50;
 }
 
 /// <summary>Stage 2: what is good enough to keep.</summary>

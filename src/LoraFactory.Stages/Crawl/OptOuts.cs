@@ -1,0 +1,146 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace LoraFactory.Stages.Crawl;
+
+/// <summary>What a page's meta elements say about its use, as <see cref="PageParser"/> read them.</summary>
+/// <param name="Robots">Contents of the robots meta elements that are addressed to all or to this crawler.</param>
+/// <param name="TdmReservation">Content of the tdm-reservation meta element, null when there is none.</param>
+public sealed record PageStatements(IReadOnlyList<string> Robots, string? TdmReservation)
+{
+    /// <summary>Says nothing.</summary>
+    public static PageStatements None { get; } = new([], null);
+}
+
+/// <summary>
+/// Reads machine-readable refusals of AI training: robots meta and X-Robots-Tag (noai, noimageai, noindex, noimageindex), TDMRep (file, header,
+/// meta; W3C community report 2024), Content-Signal (contentsignals.org) and Content-Usage (IETF aipref drafts). Any refusal counts;
+/// what says nothing allows.
+/// </summary>
+/// <param name="userAgent">The crawl's user agent; statements addressed to other crawlers are not for it.</param>
+public sealed class OptOuts(string userAgent)
+{
+    private static readonly string[] ForImages = ["noai", "noimageai", "noindex", "noimageindex", "none"];
+    private static readonly string[] ForText = ["noai", "noindex", "none"];
+
+    // Directives with a value; a colon after any other first word names the crawler that is meant.
+    private static readonly string[] Valued = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
+
+    private readonly string token = RobotsRules.ProductToken(userAgent);
+
+    /// <summary>The refusal for a resource, e.g. "x-robots-tag:noai", or null.</summary>
+    /// <param name="url">URL of the resource.</param>
+    /// <param name="policy">Policy of its origin.</param>
+    /// <param name="headers">Header fields of its response, names in lower case.</param>
+    /// <param name="page">Statements of its markup, <see cref="PageStatements.None"/> for a picture.</param>
+    /// <param name="image">Whether it would be used as a picture (a page's pictures too) rather than as text.</param>
+    public string? Find(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page, bool image)
+    {
+        var refusing = image ? ForImages : ForText;
+        foreach (var value in Values(headers, "x-robots-tag"))
+            if (HeaderDirective(value, refusing) is { } directive) return $"x-robots-tag:{directive}";
+        foreach (var content in page.Robots)
+            if (Directives(content).FirstOrDefault(refusing.Contains) is { } directive) return $"robots-meta:{directive}";
+        if (Tdm(url, policy, headers, page) is { } tdm) return tdm;
+        foreach (var signal in policy.Rules.ContentSignals.Concat(Values(headers, "content-signal")))
+            if (SignalRefuses(signal)) return "content-signal:ai-train=no";
+        foreach (var usage in policy.Rules.ContentUsage(url.AbsoluteUri).Concat(Values(headers, "content-usage")))
+            if (UsageRefuses(usage)) return "content-usage:train-ai=n";
+        return null;
+    }
+
+    /// <summary>Does the page ask that its links not be followed?</summary>
+    public bool NoFollow(IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page)
+    {
+        string[] words = ["nofollow", "none"];
+        return Values(headers, "x-robots-tag").Any(v => HeaderDirective(v, words) is not null) || page.Robots.Any(c => Directives(c).Any(words.Contains));
+    }
+
+    private static IEnumerable<string> Values(IReadOnlyList<KeyValuePair<string, string>> headers, string name) =>
+        headers.Where(h => h.Key.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(h => h.Value);
+
+    private static IEnumerable<string> Directives(string content) => content.Split(',').Select(d => d.Trim().ToLowerInvariant());
+
+    // "otherbot: noindex, noai": everything after an addressee is for it, until another is named.
+    private string? HeaderDirective(string value, string[] refusing)
+    {
+        var mine = true;
+        foreach (var part in Directives(value))
+        {
+            var directive = part;
+            var colon = part.IndexOf(':');
+            if (colon > 0)
+            {
+                var name = part[..colon].Trim();
+                if (Valued.Contains(name)) continue;
+                mine = name == "*" || name.Equals(token, StringComparison.OrdinalIgnoreCase);
+                directive = part[(colon + 1)..].Trim();
+            }
+            if (mine && refusing.Contains(directive)) return directive;
+        }
+        return null;
+    }
+
+    // File, then header, then markup: a later statement supersedes an earlier one, silence does not.
+    private static string? Tdm(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page)
+    {
+        string? found = null;
+        var path = RobotsPattern.Octets(RobotsRules.PathOf(url.AbsoluteUri), pattern: false);
+        if (policy.Tdm.FirstOrDefault(r => r.Location.Matches(path)) is { } entry) found = entry.Reserved ? "tdmrep-file" : "";
+        if (Values(headers, "tdm-reservation").LastOrDefault(v => v.Trim() is "0" or "1") is { } header) found = header.Trim() == "1" ? "tdmrep-header" : "";
+        if (page.TdmReservation?.Trim() is "0" or "1") found = page.TdmReservation.Trim() == "1" ? "tdmrep-meta" : "";
+        return string.IsNullOrEmpty(found) ? null : $"{found}:tdm-reservation=1";
+    }
+
+    private static bool SignalRefuses(string value) => value.Split(',').Any(pair =>
+    {
+        var equals = pair.IndexOf('=');
+        return equals > 0 && pair[..equals].Trim().Equals("ai-train", StringComparison.OrdinalIgnoreCase)
+            && pair[(equals + 1)..].Trim().Equals("no", StringComparison.OrdinalIgnoreCase);
+    });
+
+    // A structured-field dictionary (RFC 9651): the last value of a key counts; parameters after ";" do not. Keys of any case are read: that is the stricter way.
+    private static bool UsageRefuses(string value)
+    {
+        var refuses = false;
+        foreach (var member in value.Split(','))
+        {
+            var bare = member.Split(';')[0];
+            var equals = bare.IndexOf('=');
+            var key = (equals < 0 ? bare : bare[..equals]).Trim().ToLower(CultureInfo.InvariantCulture);
+            if (key is "train-ai" or "genai") refuses = equals > 0 && bare[(equals + 1)..].Trim() is "n" or "N";
+        }
+        return refuses;
+    }
+}
+
+/// <summary>One entry of /.well-known/tdmrep.json.</summary>
+/// <param name="Location">Paths it is about.</param>
+/// <param name="Reserved">Whether rights of text and data mining are reserved there.</param>
+public sealed record TdmReservation(RobotsPattern Location, bool Reserved)
+{
+    private const int MaxEntries = 10_000;
+
+    /// <summary>Reads the file; what is not an array of entries says nothing.</summary>
+    public static IReadOnlyList<TdmReservation> Parse(ReadOnlyMemory<byte> json)
+    {
+        var entries = new List<TdmReservation>();
+        try
+        {
+            using var document = JsonDocument.Parse(json, new() { MaxDepth = 16 });
+            if (document.RootElement.ValueKind != JsonValueKind.Array) return [];
+            foreach (var item in document.RootElement.EnumerateArray().Take(MaxEntries))
+            {
+                if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("location", out var location) || location.ValueKind != JsonValueKind.String) continue;
+                if (!item.TryGetProperty("tdm-reservation", out var reservation) || reservation.ValueKind is not (JsonValueKind.Number or JsonValueKind.String)) continue;
+                var octets = System.Text.Encoding.Latin1.GetString(System.Text.Encoding.UTF8.GetBytes(location.GetString()!));
+                entries.Add(new(new RobotsPattern(octets), reservation.ToString() == "1"));
+            }
+        }
+        catch (JsonException)
+        {
+            return [];
+        }
+        return entries;
+    }
+}

@@ -1,0 +1,146 @@
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages.Crawl;
+
+/// <summary>What came of one URL.</summary>
+/// <param name="Item">The URL.</param>
+/// <param name="Refusal">Why nothing came of it.</param>
+public sealed record Visit(FrontierUrl Item, Refusal? Refusal)
+{
+    /// <summary>The page, with its pictures as found.</summary>
+    public Page? Page { get; init; }
+    /// <summary>Links of the page, or pages of a sitemap.</summary>
+    public IReadOnlyList<PageLink> Links { get; init; } = [];
+    /// <summary>Further sitemaps of a sitemap.</summary>
+    public IReadOnlyList<Uri> Sitemaps { get; init; } = [];
+    /// <summary>How the picture fared.</summary>
+    public PictureOutcome? Picture { get; init; }
+}
+
+/// <summary>Visits one URL: asks robots.txt, fetches within caps, judges opt-outs, parses. Bytes go to the blob store; the frontier is not touched.</summary>
+public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory run, PageFetcher fetcher, RobotsCache robots, TopicRelevance relevance)
+{
+    private static readonly string[] KeptHeaders =
+        ["content-type", "content-language", "content-length", "last-modified", "etag", "link", "license", "x-robots-tag", "tdm-reservation", "tdm-policy", "content-signal", "content-usage"];
+
+    private readonly OptOuts optOuts = new(options.UserAgent);
+    private readonly PageParser parser = new(options.UserAgent);
+
+    /// <summary>Visits; never throws except when cancelled.</summary>
+    public Task<Visit> VisitAsync(FrontierUrl item, CancellationToken token) => item.Kind switch
+    {
+        UrlKind.Page => PageAsync(item, token),
+        UrlKind.Picture => PictureAsync(item, token),
+        _ => SitemapAsync(item, token),
+    };
+
+    private async Task<Visit> PageAsync(FrontierUrl item, CancellationToken token)
+    {
+        var order = new FetchOrder("text/html,application/xhtml+xml;q=0.9,*/*;q=0.1", options.MaxPageBytes, robots.JudgeAsync, JudgeType);
+        var answer = await fetcher.GetAsync(item.Url, order, token);
+        if (answer.Refusal is not null) return new(item, answer.Refusal);
+        var (parsed, broken) = parser.Parse(answer.Body, answer.Charset, answer.FinalUrl);
+        if (parsed is null) return new(item, broken);
+        var policy = await robots.OfAsync(answer.FinalUrl, token);
+        var optOut = optOuts.Find(answer.FinalUrl, policy, answer.Headers, parsed.Statements, image: true);
+        var hash = run.PutBlob(answer.Body);
+        var pictures = optOut is null ? parsed.Pictures : [.. parsed.Pictures.Select(p => p with { OptOut = optOut, Refused = "opt-out:" + optOut })];
+        var page = new Page
+        {
+            Id = ContentId.Of(item.Url.AbsoluteUri, hash),
+            SeedId = seed.Id,
+            Url = item.Url.AbsoluteUri,
+            FinalUrl = answer.FinalUrl.AbsoluteUri,
+            Status = answer.Status,
+            FetchedAt = answer.At,
+            Headers = Kept(answer.Headers),
+            BlobHash = hash,
+            MediaType = answer.MediaType.Length > 0 ? answer.MediaType : "text/html",
+            Depth = item.Depth,
+            Relevance = Math.Round(Math.Max(relevance.Of(parsed.Gist), relevance.Of(answer.FinalUrl)), 4),
+            Title = parsed.Title,
+            OptOut = optOut,
+            Licence = parsed.Licence,
+            Pictures = pictures,
+        };
+        return new(item, null) { Page = page, Links = optOuts.NoFollow(answer.Headers, parsed.Statements) ? [] : parsed.Links };
+    }
+
+    private async Task<Visit> PictureAsync(FrontierUrl item, CancellationToken token)
+    {
+        string? optOut = null;
+        Refusal? OptOut(Uri url, IReadOnlyList<KeyValuePair<string, string>> headers)
+        {
+            var policy = robots.Known(CanonicalUrl.Origin(url));
+            optOut = policy is null ? null : optOuts.Find(url, policy, headers, PageStatements.None, image: true);
+            return optOut is null ? null : new("opt-out:" + optOut);
+        }
+
+        var order = new FetchOrder(
+            "image/webp,image/png,image/jpeg,image/gif,image/*;q=0.5", options.MaxPictureBytes,
+            async (url, stop) => await robots.JudgeAsync(url, stop) ?? OptOut(url, []),
+            answer => OptOut(answer.FinalUrl, answer.Headers) ?? PictureType.JudgeHeader(answer.MediaType));
+        var answer = await fetcher.GetAsync(item.Url, order, token);
+        var refusal = answer.Refusal ?? PictureType.JudgeBody(answer.MediaType, answer.Body);
+        var media = answer.MediaType.Length > 0 ? answer.MediaType : null;
+        var outcome = refusal is null
+            ? new PictureOutcome(run.PutBlob(answer.Body), null, PictureType.Sniff(answer.Body) ?? media, null)
+            : new PictureOutcome(null, refusal.Reason, media, optOut);
+        return new(item, refusal) { Picture = outcome };
+    }
+
+    private async Task<Visit> SitemapAsync(FrontierUrl item, CancellationToken token)
+    {
+        var order = new FetchOrder("application/xml,text/xml,text/plain;q=0.8,*/*;q=0.5", Math.Max(options.MaxPageBytes, 10 << 20), robots.JudgeAsync);
+        var answer = await fetcher.GetAsync(item.Url, order, token);
+        if (answer.Refusal is not null) return new(item, answer.Refusal);
+        var content = await SitemapReader.ReadAsync(answer.Body, answer.FinalUrl, token);
+        // A sitemap speaks for its own host only (sitemaps.org, location).
+        return new(item, null)
+        {
+            Links = [.. content.Urls.Where(u => u.Host == item.Url.Host).Select(u => new PageLink(u, ""))],
+            Sitemaps = [.. content.Sitemaps.Where(u => u.Host == item.Url.Host)],
+        };
+    }
+
+    private static Refusal? JudgeType(Fetched answer) =>
+        answer.MediaType is "" or "text/html" or "application/xhtml+xml" ? null : new("not-html", answer.MediaType);
+
+    private static SortedDictionary<string, string> Kept(IReadOnlyList<KeyValuePair<string, string>> headers)
+    {
+        var kept = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in headers)
+        {
+            if (!KeptHeaders.Contains(name)) continue;
+            var text = value.Length <= 1000 ? value : value[..1000];
+            kept[name] = kept.TryGetValue(name, out var known) ? $"{known}, {text}" : text;
+        }
+        return kept;
+    }
+}
+
+/// <summary>Which files count as pictures: media types that stage 2 can decode, and the signatures they begin with.</summary>
+public static class PictureType
+{
+    private static readonly string[] Known = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff", "image/jpg", "image/pjpeg", "image/x-png", "image/x-ms-bmp"];
+
+    /// <summary>Judges a declared type; "" and application/octet-stream are left to the bytes.</summary>
+    public static Refusal? JudgeHeader(string mediaType) =>
+        mediaType is "" or "application/octet-stream" or "binary/octet-stream" || Known.Contains(mediaType) ? null : new("not-a-picture", mediaType);
+
+    /// <summary>Judges the bytes where the type says nothing.</summary>
+    public static Refusal? JudgeBody(string mediaType, ReadOnlySpan<byte> body) =>
+        Known.Contains(mediaType) || Sniff(body) is not null ? null : new("not-a-picture", "no picture's signature");
+
+    /// <summary>Media type by signature, null for none of these.</summary>
+    public static string? Sniff(ReadOnlySpan<byte> body)
+    {
+        if (body.StartsWith((ReadOnlySpan<byte>)[0x89, (byte)'P', (byte)'N', (byte)'G'])) return "image/png";
+        if (body.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF])) return "image/jpeg";
+        if (body.StartsWith("GIF87a"u8) || body.StartsWith("GIF89a"u8)) return "image/gif";
+        if (body.Length > 11 && body.StartsWith("RIFF"u8) && body[8..].StartsWith("WEBP"u8)) return "image/webp";
+        if (body.StartsWith("BM"u8) && body.Length > 26) return "image/bmp";
+        if (body.StartsWith("II*\0"u8) || body.StartsWith("MM\0*"u8)) return "image/tiff";
+        return null;
+    }
+}

@@ -1,0 +1,185 @@
+using System.Text.Json;
+using LoraFactory.Cli.Demo;
+using LoraFactory.Flow;
+using LoraFactory.Stages.Crawl;
+
+namespace LoraFactory.Tests.Stages.Crawl;
+
+/// <summary>The whole stage against the real demo web on loopback.</summary>
+public sealed class CrawlStageTests(DemoCrawl crawl) : IClassFixture<DemoCrawl>
+{
+    [Fact]
+    public void Every_picture_that_a_right_run_keeps_was_fetched()
+    {
+        var truth = File.ReadLines(Path.Combine(DemoCrawl.Folder, "truth.jsonl")).Select(l => JsonSerializer.Deserialize<JsonElement>(l)).Where(t => t.GetProperty("keep").GetBoolean()).ToList();
+        var fetched = crawl.Pages.SelectMany(p => p.Pictures).Where(p => p.BlobHash is not null).Select(p => p.Url).ToHashSet(StringComparer.Ordinal);
+        Assert.Equal(94, truth.Count);
+        Assert.All(truth, t => Assert.Contains($"http://{t.GetProperty("host").GetString()}{t.GetProperty("image").GetString()}", fetched));
+    }
+
+    [Fact]
+    public void Bytes_in_the_blob_store_are_the_served_files()
+    {
+        var pictures = crawl.Pages.SelectMany(p => p.Pictures).Where(p => p.BlobHash is not null).ToList();
+        Assert.NotEmpty(pictures);
+        foreach (var picture in pictures)
+        {
+            var url = new Uri(picture.Url);
+            Assert.Equal(File.ReadAllBytes(Path.Combine(DemoCrawl.Folder, url.Host, url.AbsolutePath[1..])), File.ReadAllBytes(crawl.Run.Blob(picture.BlobHash!)));
+        }
+    }
+
+    [Fact]
+    public void Nothing_that_robots_txt_denies_was_asked_for()
+    {
+        string[] mayAsk = ["/robots.txt"];
+        Assert.All(crawl.Requests.Where(r => r.Host is "closed.test" or "ads.test" or "down.test"), r => Assert.Contains(r.Path, mayAsk));
+        Assert.DoesNotContain(crawl.Requests, r => r.Path.StartsWith("/drafts/", StringComparison.Ordinal));
+        Assert.Contains(crawl.Drops, d => d is { Reason: "robots-denied", What: "http://closed.test/", Detail: "Disallow: /" });
+    }
+
+    [Fact]
+    public void An_unreachable_robots_txt_closes_its_host()
+    {
+        Assert.Contains(crawl.Drops, d => d is { Reason: "robots-unreachable", What: "http://down.test/" });
+        Assert.Equal(["/robots.txt"], crawl.Requests.Where(r => r.Host == "down.test").Select(r => r.Path));
+    }
+
+    [Fact]
+    public void Opted_out_pages_are_recorded_and_their_pictures_left_alone()
+    {
+        var page = Assert.Single(crawl.Pages, p => new Uri(p.Url).Host == "optout.test");
+        Assert.Equal("x-robots-tag:noai", page.OptOut);
+        Assert.Equal(3, page.Pictures.Count);
+        Assert.All(page.Pictures, p => Assert.Equal(("opt-out:x-robots-tag:noai", null), (p.Refused, p.BlobHash)));
+        Assert.DoesNotContain(crawl.Requests, r => r.Host == "optout.test" && r.Path.StartsWith("/img/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Traps_are_recorded_and_end()
+    {
+        Assert.Contains(crawl.Drops, d => d is { Reason: "redirect-loop", What: "http://notes.test/loop/a" });
+        Assert.Contains(crawl.Drops, d => d.Reason == "address-refused" && d.What == "http://notes.test/inside" && d.Detail!.Contains("169.254.169.254", StringComparison.Ordinal));
+        Assert.Contains(crawl.Drops, d => d is { Reason: "duplicate-content", Detail: "http://drawings.test/plans/01.html" });
+        Assert.Contains(crawl.Drops, d => d.Reason == "depth" && d.What.Contains("/calendar/", StringComparison.Ordinal));
+        Assert.InRange(crawl.Requests.Count(r => r.Path.StartsWith("/calendar/", StringComparison.Ordinal)), 1, 4);
+        Assert.Contains(crawl.Drops, d => d is { Reason: "picture:bad-status", What: "http://notes.test/bad/missing.png", Detail: "404" });
+        Assert.Contains(crawl.Drops, d => d is { Reason: "robots-unreachable", What: "http://nowhere.test/" });
+    }
+
+    [Fact]
+    public void Words_near_a_picture_are_kept_with_it()
+    {
+        var page = Assert.Single(crawl.Pages, p => p.Url == "http://drawings.test/plans/01.html");
+        Assert.Equal("Schematic no. 1: a brown flower at night", page.Title);
+        Assert.Equal("https://creativecommons.org/publicdomain/zero/1.0/", page.Licence);
+        var second = page.Pictures[1];
+        Assert.Equal("Drafting: three purple trees in a green field.", second.Caption);
+        Assert.Equal("blueprint of three purple trees in a green field", second.Alt);
+        Assert.Contains("Our reader asked", second.Context, StringComparison.Ordinal);
+        Assert.Contains("The sheet is drawn in white lines", second.Context, StringComparison.Ordinal);
+        Assert.Equal(page.Licence, second.Licence);
+    }
+
+    [Fact]
+    public void Hosts_are_asked_one_request_at_a_time_with_their_pause()
+    {
+        foreach (var host in crawl.Requests.GroupBy(r => r.Host))
+        {
+            // Crawl-delay: 1 at printroom.test; the recipe's pause elsewhere. The server sees an answer end a little before the crawl does.
+            var pause = host.Key == "printroom.test" ? 1.0 : DemoCrawl.Delay;
+            var ordered = host.OrderBy(r => r.Started).ToList();
+            foreach (var (before, after) in ordered.Zip(ordered.Skip(1)))
+                Assert.True(TimeProvider.System.GetElapsedTime(before.Ended, after.Started).TotalSeconds >= pause - 0.015, $"{host.Key}{after.Path} came too soon after {before.Path}");
+        }
+    }
+
+    [Fact]
+    public void The_request_says_who_asks() => Assert.All(crawl.Requests, r => Assert.Equal(new CrawlOptions().UserAgent, r.UserAgent));
+
+    [Fact]
+    public void Relevant_pages_come_before_the_rest()
+    {
+        var plans = crawl.Pages.Where(p => p.Url.StartsWith("http://drawings.test/plans/", StringComparison.Ordinal)).ToList();
+        Assert.Equal(30, plans.Count);
+        Assert.True(plans.Average(p => p.Relevance) > 0.5);
+        Assert.All(crawl.Pages.Where(p => p.Url.Contains("/calendar/", StringComparison.Ordinal)), p => Assert.True(p.Relevance < 0.1));
+    }
+
+    [Fact]
+    public void Each_url_ends_once_and_the_counts_agree()
+    {
+        var outcome = crawl.Outcome;
+        Assert.Equal(crawl.Pages.Count, outcome.Out);
+        Assert.Equal(outcome.In, outcome.Out + outcome.Dropped.Where(d => !d.Key.Contains(':', StringComparison.Ordinal)).Sum(d => d.Value));
+        Assert.Equal(crawl.Drops.Count, outcome.Dropped.Values.Sum());
+        Assert.Equal(crawl.Pages.Select(p => p.Url).Order(StringComparer.Ordinal), crawl.Pages.Select(p => p.Url));
+    }
+
+    [Fact]
+    public async Task A_killed_crawl_goes_on_where_it_was_and_ends_in_the_same_pages()
+    {
+        await using var web = await DemoWeb.StartAsync(DemoCrawl.Folder);
+        using var folder = new TemporaryFolder();
+        var context = DemoCrawl.Context(web, folder.Path);
+        for (var cut = 0; cut < 3; cut++)
+        {
+            using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(1200));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => new CrawlStage().RunAsync(context, stop.Token));
+        }
+        await new CrawlStage().RunAsync(context, TestContext.Current.CancellationToken);
+        Assert.Equal(crawl.Pages.Select(DemoCrawl.WithoutTime), RunDirectory.ReadLines<Page>(context.Run.File(StageName.Crawl, "pages.jsonl")).Select(DemoCrawl.WithoutTime));
+        // Only the round that a cut fell into is asked for again.
+        var again = web.Requests.GroupBy(r => (r.Host, r.Path)).Where(g => g.Key.Path is not ("/robots.txt" or "/.well-known/tdmrep.json")).Sum(g => g.Count() - 1);
+        Assert.InRange(again, 0, 3 * 32 * 2);
+    }
+}
+
+/// <summary>One crawl of the demo web, looked at by many tests.</summary>
+public sealed class DemoCrawl : IAsyncLifetime
+{
+    public const double Delay = 0.02;
+    private readonly TemporaryFolder folder = new();
+
+    public static string Folder { get; } = Path.Combine(Repository.Root, "demo", "web");
+    public RunDirectory Run { get; private set; } = null!;
+    public StageOutcome Outcome { get; private set; } = null!;
+    public IReadOnlyList<Page> Pages { get; private set; } = [];
+    public IReadOnlyList<Drop> Drops { get; private set; } = [];
+    public IReadOnlyList<DemoRequest> Requests { get; private set; } = [];
+
+    public async ValueTask InitializeAsync()
+    {
+        await using var web = await DemoWeb.StartAsync(Folder);
+        var context = Context(web, folder.Path);
+        Run = context.Run;
+        Outcome = await new CrawlStage().RunAsync(context, CancellationToken.None);
+        Pages = [.. RunDirectory.ReadLines<Page>(Run.File(StageName.Crawl, "pages.jsonl"))];
+        Drops = [.. RunDirectory.ReadLines<Drop>(Run.File(StageName.Crawl, "dropped.jsonl"))];
+        Requests = web.Requests;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    public static StageContext Context(DemoWeb web, string path) => new()
+    {
+        Run = new RunDirectory(path),
+        Progress = new SilentProgress(),
+        Seed = 42,
+        Recipe = new Recipe
+        {
+            Seed = new()
+            {
+                Topic = "blueprint drawings",
+                Urls = ["http://drawings.test/", "http://notes.test/inside", "http://down.test/", "http://ads.test/banner.png", "http://drawings.test/drafts/secret.html", "http://nowhere.test/"],
+            },
+            Crawl = new() { DelaySeconds = Delay, AllowPrivateHosts = web.Hosts, Resolve = [.. web.Resolve, "nowhere.test=127.0.0.1:1"], HostPatience = 3 },
+        },
+    };
+
+    public static string WithoutTime(Page page) => JsonSerializer.Serialize(page with { FetchedAt = default, Headers = new SortedDictionary<string, string>(page.Headers.ToDictionary(h => h.Key, h => h.Value)) }, RunDirectory.Json);
+}
