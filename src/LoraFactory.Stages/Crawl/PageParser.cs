@@ -33,40 +33,18 @@ public sealed record ParsedPage
 /// <param name="userAgent">The crawl's user agent: meta elements named after other crawlers are not for it.</param>
 public sealed partial class PageParser(string userAgent)
 {
-    private const int MaxLinks = 5000, MaxPictures = 1000, MaxGist = 4000, MaxDepth = 512;
+    private const int MaxLinks = 5000, MaxPictures = 1000, MaxGist = 4000;
 
     private readonly string token = RobotsRules.ProductToken(userAgent);
 
-    static PageParser() => Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
-
     /// <summary>Parses a page. The charset of the header wins over the page's own, as browsers do it.</summary>
-    /// <returns>The page, or a refusal "bad-html" when it nests deeper than any honest page.</returns>
+    /// <returns>The page, or a refusal "bad-html" when its markup is beyond <see cref="MarkupLimits"/>.</returns>
     public (ParsedPage? Page, Refusal? Refusal) Parse(byte[] body, string? charset, Uri url)
     {
-        IHtmlDocument document;
-        try
-        {
-            var parser = new HtmlParser(new HtmlParserOptions { IsScripting = false, OnCreated = RefuseDepth });
-            document = Decode(body, charset) is { } text ? parser.ParseDocument(text) : parser.ParseDocument(new MemoryStream(body));
-        }
-        catch (NestingException)
-        {
-            return (null, new("bad-html", $"elements nested more than {MaxDepth} deep"));
-        }
+        var text = PageEncoding.Decode(body, charset);
+        if (MarkupLimits.Judge(text) is { } refusal) return (null, refusal);
+        var document = new HtmlParser(new HtmlParserOptions { IsScripting = false }).ParseDocument(text);
         using (document) return (Read(document, url), null);
-    }
-
-    private static string? Decode(byte[] body, string? charset)
-    {
-        if (string.IsNullOrEmpty(charset)) return null;
-        try
-        {
-            return Encoding.GetEncoding(charset).GetString(body);
-        }
-        catch (ArgumentException)
-        {
-            return null; // an unknown name: the page's own statement, else its bytes, decide
-        }
     }
 
     private ParsedPage Read(IHtmlDocument document, Uri url)
@@ -220,20 +198,8 @@ public sealed partial class PageParser(string userAgent)
         return text[..(cut > most / 2 ? cut : most)].TrimEnd();
     }
 
-    // A page of a million open tags would overflow the stack of whoever walks the tree.
-    private static void RefuseDepth(IElement element, AngleSharp.Text.TextPosition position)
-    {
-        var depth = 0;
-        for (var at = element.ParentElement; at is not null; at = at.ParentElement)
-            if (++depth > MaxDepth) throw new NestingException();
-    }
-
     [GeneratedRegex(@"\s+", RegexOptions.NonBacktracking)]
     private static partial Regex Blanks();
-
-#pragma warning disable CA1032, CA1064, RCS1194 // never leaves this class
-    private sealed class NestingException : Exception;
-#pragma warning restore CA1032, CA1064, RCS1194
 }
 
 /// <summary>Chooses the best source of a picture: largest of srcset and picture sources, lazy-loading attributes before placeholders.</summary>

@@ -1,0 +1,114 @@
+using System.Buffers;
+
+namespace LoraFactory.Stages.Crawl;
+
+/// <summary>
+/// A linear look over markup before it is parsed: nesting and attributes beyond any honest page cost a tree builder quadratic time, and walking
+/// such a tree overflows the stack. Counts what can pile up, so it may count a little too much, never too little.
+/// </summary>
+public static class MarkupLimits
+{
+    /// <summary>Elements open at once.</summary>
+    public const int MaxDepth = 1000;
+
+    /// <summary>Attributes of one tag.</summary>
+    public const int MaxAttributes = 1000;
+
+    // Elements without content, and those that another of their kind closes.
+    private static readonly HashSet<string> Flat = new(StringComparer.Ordinal)
+    {
+        "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+        "p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "rt", "rp", "html", "head", "body", "a", "button", "nobr", "form",
+    };
+
+    private static readonly SearchValues<char> NameEnds = SearchValues.Create(" \t\r\n\f/>");
+    private static readonly string[] RawText = ["script", "style", "textarea", "title", "xmp", "noembed", "noframes"];
+
+    /// <summary>Why the markup is not parsed, null when it is.</summary>
+    public static Refusal? Judge(ReadOnlySpan<char> html)
+    {
+        var depth = 0;
+        for (var at = 0; at < html.Length;)
+        {
+            var open = html[at..].IndexOf('<');
+            if (open < 0) break;
+            at += open + 1;
+            if (html[at..].StartsWith("!--"))
+            {
+                at = After(html, at + 3, "-->");
+                continue;
+            }
+            var closing = at < html.Length && html[at] == '/';
+            if (closing) at++;
+            var name = Name(html[at..]);
+            if (name.Length == 0) continue;
+            at = TagEnd(html, at + name.Length, out var attributes);
+            if (attributes > MaxAttributes) return new("bad-html", $"a tag with more than {MaxAttributes} attributes");
+            if (closing)
+            {
+                if (!Flat.Contains(name)) depth = Math.Max(0, depth - 1);
+            }
+            else if (RawText.Contains(name)) at = RawEnd(html, at, name);
+            else if (!Flat.Contains(name) && ++depth > MaxDepth) return new("bad-html", $"elements nested more than {MaxDepth} deep");
+        }
+        return null;
+    }
+
+    private static string Name(ReadOnlySpan<char> html)
+    {
+        if (html.IsEmpty || !char.IsAsciiLetter(html[0])) return "";
+        var end = html[..Math.Min(html.Length, 64)].IndexOfAny(NameEnds);
+        return html[..(end < 0 ? Math.Min(html.Length, 64) : end)].ToString().ToLowerInvariant();
+    }
+
+    // The end of the tag, quotes respected; a run of blanks or slashes before something else begins an attribute.
+    private static int TagEnd(ReadOnlySpan<char> html, int at, out int attributes)
+    {
+        attributes = 0;
+        var gap = false;
+        for (var afterEquals = false; at < html.Length; at++)
+        {
+            var c = html[at];
+            if (c == '>') return at + 1;
+            if (c is ' ' or '\t' or '\r' or '\n' or '\f' or '/')
+            {
+                gap = true;
+                continue;
+            }
+            if (c is '"' or '\'' && afterEquals)
+            {
+                var end = html[(at + 1)..].IndexOf(c);
+                if (end < 0) return html.Length;
+                at += end + 1;
+                gap = true;
+            }
+            else if (gap && c != '=' && !afterEquals)
+            {
+                attributes++;
+                gap = false;
+            }
+            afterEquals = c == '=';
+        }
+        return at;
+    }
+
+    private static int RawEnd(ReadOnlySpan<char> html, int at, string name)
+    {
+        var close = "</" + name;
+        for (var end = at; end < html.Length;)
+        {
+            var found = html[end..].IndexOf("</");
+            if (found < 0) return html.Length;
+            end += found;
+            if (end + close.Length <= html.Length && html.Slice(end, close.Length).Equals(close, StringComparison.OrdinalIgnoreCase)) return end;
+            end += 2;
+        }
+        return html.Length;
+    }
+
+    private static int After(ReadOnlySpan<char> html, int at, ReadOnlySpan<char> mark)
+    {
+        var found = at < html.Length ? html[at..].IndexOf(mark) : -1;
+        return found < 0 ? html.Length : at + found + mark.Length;
+    }
+}
