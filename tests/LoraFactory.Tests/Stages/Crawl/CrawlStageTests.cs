@@ -65,6 +65,7 @@ public sealed class CrawlStageTests(DemoCrawl crawl) : IClassFixture<DemoCrawl>
         Assert.InRange(crawl.Requests.Count(r => r.Path.StartsWith("/calendar/", StringComparison.Ordinal)), 1, 4);
         Assert.Contains(crawl.Drops, d => d is { Reason: "picture:bad-status", What: "http://notes.test/bad/missing.png", Detail: "404" });
         Assert.Contains(crawl.Drops, d => d is { Reason: "robots-unreachable", What: "http://nowhere.test/" });
+        Assert.Contains(crawl.Drops, d => d is { Reason: "address-refused", What: "http://inside.test/" });
     }
 
     [Fact]
@@ -212,9 +213,9 @@ public sealed class DemoCrawl : IAsyncLifetime
             Seed = new()
             {
                 Topic = "blueprint drawings",
-                Urls = ["http://drawings.test/", "http://notes.test/inside", "http://down.test/", "http://ads.test/banner.png", "http://drawings.test/drafts/secret.html", "http://nowhere.test/"],
+                Urls = ["http://drawings.test/", "http://notes.test/inside", "http://down.test/", "http://ads.test/banner.png", "http://drawings.test/drafts/secret.html", "http://nowhere.test/", "http://inside.test/"],
             },
-            Crawl = new() { DelaySeconds = Delay, AllowPrivateHosts = web.Hosts, Resolve = [.. web.Resolve, "nowhere.test=127.0.0.1:1"] },
+            Crawl = new() { DelaySeconds = Delay, AllowPrivateHosts = [.. web.Hosts, "nowhere.test"], Resolve = [.. web.Resolve, "nowhere.test=127.0.0.1:1", "inside.test=127.0.0.1:1"] },
         },
     };
 }
