@@ -17,14 +17,17 @@ public sealed class ModelConfig
     }
 
     /// <summary>Reads a file of at most 16 MiB.</summary>
-    public static ModelConfig Read(string path)
+    public static ModelConfig Read(string path) => new(ReadJson(path), path);
+
+    /// <summary>Reads a JSON file of at most 16 MiB as it is.</summary>
+    public static JsonElement ReadJson(string path)
     {
         if (!File.Exists(path)) throw new ModelException($"{path} does not exist; a model folder in diffusers or transformers layout has one.");
         if (new FileInfo(path).Length > 16 << 20) throw new ModelException($"{path} is larger than 16 MiB, too large for a configuration.");
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            return new(document.RootElement.Clone(), path);
+            return document.RootElement.Clone();
         }
         catch (JsonException e)
         {

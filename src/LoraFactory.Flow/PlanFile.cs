@@ -1,0 +1,95 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace LoraFactory.Flow;
+
+/// <summary>plan.yaml: a <see cref="TrainPlan"/> as YAML that people read, each value with its why.</summary>
+public static class PlanFile
+{
+    private const int Limit = 64 << 20;
+
+    /// <summary>Writes the plan, atomically.</summary>
+    public static void Write(string path, TrainPlan plan)
+    {
+        var text = new StringBuilder("# What training will do, and why. Made by configure; edit the recipe, not this file.\n");
+        Emit(text, JsonSerializer.SerializeToNode(plan, RunDirectory.Json)!.AsObject(), 0);
+        AtomicFile.WriteText(path, text.ToString());
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    public static TrainPlan Read(string path)
+    {
+        if (!File.Exists(path)) throw new LoraException($"{path} does not exist; run the configure stage first (lora run RECIPE --to configure).");
+        if (new FileInfo(path).Length > Limit) throw new LoraException($"{path} is larger than {Limit >> 20} MiB, too large for a plan; run configure again.");
+        try
+        {
+            var yaml = new YamlStream();
+            using (var reader = new StreamReader(path)) yaml.Load(reader);
+            return Node(yaml.Documents[0].RootNode).Deserialize<TrainPlan>(RunDirectory.Json)!;
+        }
+        catch (Exception e) when (e is YamlException or JsonException or ArgumentOutOfRangeException or InvalidOperationException)
+        {
+            throw new LoraException($"{path} is not a plan: {e.Message} Run the configure stage again.", inner: e);
+        }
+    }
+
+    private static void Emit(StringBuilder text, JsonObject item, int indent, bool first = false)
+    {
+        foreach (var (key, value) in item)
+        {
+            text.Append(' ', first ? 0 : indent).Append(key).Append(':');
+            first = false;
+            Emit(text, value, indent + 2);
+        }
+    }
+
+    private static void Emit(StringBuilder text, JsonNode? value, int indent)
+    {
+        switch (value)
+        {
+            case JsonObject child:
+                text.Append('\n');
+                Emit(text, child, indent);
+                break;
+            case JsonArray { Count: 0 }:
+                text.Append(" []\n");
+                break;
+            case JsonArray list:
+                text.Append('\n');
+                foreach (var item in list)
+                {
+                    text.Append(' ', indent).Append("- ");
+                    if (item is JsonObject child) Emit(text, child, indent + 2, first: true);
+                    else text.Append(item?.ToJsonString(RunDirectory.Json) ?? "null").Append('\n');
+                }
+                break;
+            default:
+                // JSON scalars are YAML scalars
+                text.Append(' ').Append(value?.ToJsonString(RunDirectory.Json) ?? "null").Append('\n');
+                break;
+        }
+    }
+
+    private static JsonNode? Node(YamlNode node) => node switch
+    {
+        YamlMappingNode map => new JsonObject(map.Children.Select(c => KeyValuePair.Create(((YamlScalarNode)c.Key).Value!, Node(c.Value)))),
+        YamlSequenceNode list => new JsonArray([.. list.Children.Select(Node)]),
+        YamlScalarNode { Style: ScalarStyle.Plain } plain => Plain(plain.Value ?? ""),
+        YamlScalarNode scalar => JsonValue.Create(scalar.Value),
+        _ => null,
+    };
+
+    private static JsonNode? Plain(string text) => text switch
+    {
+        "" or "null" or "~" => null,
+        "true" => JsonValue.Create(true),
+        "false" => JsonValue.Create(false),
+        _ when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole) => JsonValue.Create(whole),
+        _ when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) => JsonValue.Create(number),
+        _ => JsonValue.Create(text),
+    };
+}

@@ -1,0 +1,105 @@
+using System.Globalization;
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages.Configure;
+
+/// <summary>Stage 4, Samples → TrainPlan: every value that training needs, each with its why, and an estimate before anything starts.</summary>
+public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
+{
+    /// <inheritdoc/>
+    public StageName Name => StageName.Configure;
+
+    /// <inheritdoc/>
+    public IEnumerable<object> Options(Recipe recipe) => [recipe.Configure, recipe.Train, recipe.Base, recipe.Resources];
+
+    /// <inheritdoc/>
+    public IEnumerable<string> Inputs(StageContext context) =>
+        [context.Run.File(StageName.Label, "samples.jsonl"), context.Run.File(StageName.Label, "complexity.json")];
+
+    /// <inheritdoc/>
+    public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context), token);
+
+    private StageOutcome Run(StageContext context)
+    {
+        var samples = RunDirectory.ReadLines<Sample>(context.Run.File(StageName.Label, "samples.jsonl")).ToList();
+        var data = RunDirectory.ReadJson<DataComplexity>(context.Run.File(StageName.Label, "complexity.json"));
+        var facts = forecast.Facts(context.Recipe);
+        var values = new List<PlannedValue>();
+        var train = Decide(context.Recipe, data, facts, values);
+        var estimate = forecast.Estimate(facts, train, data.Pictures, context.Recipe.Resources);
+        train = FitTime(context.Recipe, train, estimate, values);
+        var seconds = estimate.PrepareSeconds + estimate.SecondsPerStep * train.Steps;
+        CheckMemory(estimate, train);
+
+        var plan = new TrainPlan
+        {
+            Id = ContentId.Of([facts.Hash, .. samples.Select(s => s.Id), .. values.Select(v => $"{v.Key}={v.Value}")]),
+            Train = train,
+            BasePath = facts.Path,
+            BaseHash = facts.Hash,
+            Values = values,
+            EstimatedSeconds = Math.Round(seconds, 1),
+            EstimatedMemoryMiB = Math.Round(estimate.MemoryMiB),
+            TrainSampleIds = [.. samples.Where(s => s.Split == Split.Train).Select(s => s.Id)],
+            ValidationSampleIds = [.. samples.Where(s => s.Split == Split.Validation).Select(s => s.Id)],
+        };
+        PlanFile.Write(context.Run.File(StageName.Configure, "plan.yaml"), plan);
+        return new(samples.Count, 1, new Dictionary<string, int>(),
+            $"rank {train.Rank}, rate {Text(train.LearningRate)}, {train.Steps} steps of {train.BatchSize}×{train.GradientAccumulation} at {train.Resolution} px on {facts.Family}; about {Duration(seconds)} and {estimate.MemoryMiB:F0} MiB");
+    }
+
+    // A value that a person set stays; 0 and "auto" are decided here, each with its why.
+    private static TrainOptions Decide(Recipe recipe, DataComplexity data, BaseFacts facts, List<PlannedValue> values)
+    {
+        var policy = TrainPolicies.Named(recipe.Configure.Policy);
+        var train = recipe.Train;
+        double Choose(string key, double set, Func<Proposal> propose)
+        {
+            if (set != 0 && !recipe.Configure.AllowOverride.Contains($"train.{key}"))
+            {
+                values.Add(new($"train.{key}", Text(set), "set in the recipe", "user"));
+                return set;
+            }
+            var proposal = propose();
+            values.Add(new($"train.{key}", Text(proposal.Value), proposal.Why, "policy"));
+            return proposal.Value;
+        }
+        var resolution = (int)Choose("resolution", train.Resolution, () => new(facts.Resolution, "the size that the base was trained on"));
+        var rank = (int)Choose("rank", train.Rank, () => policy.Rank(data, facts));
+        if (rank > facts.SmallestLayer)
+            throw new LoraException($"train.rank: rank {rank} exceeds {facts.SmallestLayer}, the smallest side of a layer of the chosen targets in this base. Valid: 1..{facts.SmallestLayer}.", ExitCode.BadUsage);
+        var alpha = Choose("alpha", train.Alpha, () => new(rank, "equal to the rank: scale 1, so that the rate means the same at every rank"));
+        var rate = Choose("learning_rate", train.LearningRate, () => policy.LearningRate(data, facts));
+        var batch = (int)Math.Min(Choose("batch_size", train.BatchSize, () => policy.BatchSize(data, facts)), Math.Max(1, data.Pictures));
+        var steps = (int)Choose("steps", train.Steps, () => policy.Steps(data, facts, batch * train.GradientAccumulation));
+        values.Add(new("train.targets", train.Targets, train.Targets == "all" ? "a new style needs convolutions too, not attention alone" : "set in the recipe", "user"));
+        values.Add(new("base.prediction", facts.Prediction, recipe.Base.Prediction == "auto" ? "read from the base's scheduler configuration" : "set in the recipe", recipe.Base.Prediction == "auto" ? "data" : "user"));
+        return train with { Resolution = resolution, Rank = rank, Alpha = alpha, LearningRate = rate, BatchSize = batch, Steps = steps };
+    }
+
+    // A plan that would take too long gets fewer steps, unless a person set them: then it is refused.
+    private static TrainOptions FitTime(Recipe recipe, TrainOptions train, Forecast estimate, List<PlannedValue> values)
+    {
+        var allowed = recipe.Configure.MaxMinutes * 60;
+        var needed = estimate.PrepareSeconds + estimate.SecondsPerStep * train.Steps;
+        if (needed <= allowed) return train;
+        var fits = (int)Math.Floor((allowed - estimate.PrepareSeconds) / estimate.SecondsPerStep);
+        var decided = values.FindIndex(v => v is { Key: "train.steps", Origin: "policy" });
+        if (decided < 0 || fits < 1)
+            throw new LoraException($"Training would take about {Duration(needed)}, more than configure.max_minutes = {Text(recipe.Configure.MaxMinutes)}. Raise it, or set train.steps to {Math.Max(1, fits)} or fewer.", ExitCode.BadUsage);
+        values[decided] = values[decided] with { Value = Text(fits), Why = values[decided].Why + $"; cut from {train.Steps} to fit {Text(recipe.Configure.MaxMinutes)} minutes at {estimate.SecondsPerStep:F2} s a step" };
+        return train with { Steps = fits };
+    }
+
+    private static void CheckMemory(Forecast estimate, TrainOptions train)
+    {
+        var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1024.0 * 1024);
+        if (estimate.MemoryMiB <= available) return;
+        var change = train.GradientCheckpointing ? $"set train.batch_size below {train.BatchSize}, or train.resolution below {train.Resolution}" : "set train.gradient_checkpointing: true";
+        throw new LoraException($"Training needs about {estimate.MemoryMiB:F0} MiB and there are {available:F0}; {change}.", ExitCode.BadUsage);
+    }
+
+    private static string Text(double value) => value.ToString("0.##########", CultureInfo.InvariantCulture);
+
+    private static string Duration(double seconds) => seconds < 120 ? $"{seconds:F0} s" : $"{seconds / 60:F1} min";
+}

@@ -1,0 +1,89 @@
+using System.Text;
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages.Label;
+
+/// <summary>A text that may become a picture's caption, and where it was found.</summary>
+/// <param name="Text">Normalised text.</param>
+/// <param name="Source">"figcaption", "alt", "context", "sidecar" or "captioner".</param>
+public sealed record CaptionCandidate(string Text, string Source);
+
+/// <summary>Turns what pages say about pictures into captions.</summary>
+public sealed class CaptionText
+{
+    private const int MaxLength = 300;
+    private readonly string trigger;
+    private readonly HashSet<string> topicWords;
+
+    /// <summary>Captions carry <paramref name="trigger"/> in front; words of <paramref name="seed"/> only name the topic and may go.</summary>
+    public CaptionText(string trigger, Seed? seed)
+    {
+        this.trigger = trigger.Trim();
+        topicWords = new(seed is null ? [] : seed.Terms.SelectMany(t => Words(t.Text)), StringComparer.OrdinalIgnoreCase);
+    }
+
+    /// <summary>What a record says about its picture, best first: caption, alt, then sentences of the context that share words with either.</summary>
+    public IReadOnlyList<CaptionCandidate> Candidates(Record record)
+    {
+        var source = record.PageUrl.Length == 0 ? "sidecar" : "figcaption";
+        var found = new List<CaptionCandidate>();
+        void Add(string text, string from)
+        {
+            var plain = Plain(text);
+            if (plain.Length > 0 && !found.Exists(f => f.Text.Equals(plain, StringComparison.OrdinalIgnoreCase))) found.Add(new(plain, from));
+        }
+        Add(record.Caption, source);
+        Add(record.Alt, "alt");
+        if (found.Count == 0)
+            foreach (var sentence in record.Context.Split(['.', '!', '?'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(8)) Add(sentence, "context");
+        return found;
+    }
+
+    /// <summary>The caption to train on: the trigger in front unless it is there already.</summary>
+    public string WithTrigger(string text)
+    {
+        if (trigger.Length == 0) return text;
+        if (text.Length == 0) return trigger;
+        return Contains(text, trigger) ? text : $"{trigger}, {text}";
+    }
+
+    /// <summary>Words in lower case.</summary>
+    public static IEnumerable<string> Words(string text)
+    {
+        var word = new StringBuilder();
+        foreach (var c in text)
+        {
+            if (char.IsLetterOrDigit(c)) word.Append(char.ToLowerInvariant(c));
+            else if (word.Length > 0)
+            {
+                yield return word.ToString();
+                word.Clear();
+            }
+        }
+        if (word.Length > 0) yield return word.ToString();
+    }
+
+    // "Drafting: a red house." -> "a red house": a label of topic words tells nothing that the trigger doesn't.
+    private string Plain(string text)
+    {
+        var plain = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).Trim().TrimEnd('.', ',', ';', ':');
+        var colon = plain.IndexOf(": ", StringComparison.Ordinal);
+        if (colon > 0 && colon + 2 < plain.Length && IsTopicLabel(plain[..colon])) plain = plain[(colon + 2)..];
+        var of = plain.IndexOf(" of ", StringComparison.OrdinalIgnoreCase);
+        if (of > 0 && trigger.Length > 0 && !Contains(plain, trigger) && IsTopicLabel(plain[..of])) plain = plain[(of + 4)..];
+        if (plain.Length > MaxLength) plain = plain[..plain.LastIndexOf(' ', MaxLength)];
+        return plain;
+    }
+
+    private bool IsTopicLabel(string label)
+    {
+        var words = Words(label).ToList();
+        return words.Count is > 0 and <= 4 && words.Exists(topicWords.Contains);
+    }
+
+    private static bool Contains(string text, string phrase)
+    {
+        var at = text.IndexOf(phrase, StringComparison.OrdinalIgnoreCase);
+        return at >= 0 && (at == 0 || !char.IsLetterOrDigit(text[at - 1])) && (at + phrase.Length == text.Length || !char.IsLetterOrDigit(text[at + phrase.Length]));
+    }
+}

@@ -1,0 +1,52 @@
+using LoraFactory.Images;
+using LoraFactory.Models;
+using LoraFactory.Models.Tokenizers;
+using LoraFactory.Models.Weights;
+using LoraFactory.Torch;
+
+namespace LoraFactory.Stages.Label;
+
+/// <summary>Describes a picture in words with a BLIP model (Li et al. 2022).</summary>
+public sealed class Captioner : IDisposable
+{
+    private readonly Blip model;
+    private readonly ClipTokenizer tokenizer;
+    private readonly PictureProcessor processor;
+
+    private Captioner(Blip model, ClipTokenizer tokenizer, PictureProcessor processor)
+    {
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.processor = processor;
+    }
+
+    /// <summary>The pocket captioner that comes with the project; null when it is not there.</summary>
+    public static Captioner? TryLoad()
+    {
+        var folder = ModelLocator.Assets is { } assets ? Path.Combine(assets, "pocket-captioner") : "";
+        if (!File.Exists(Path.Combine(folder, "config.json"))) return null;
+        return TorchThread.Shared.Run(() =>
+        {
+            using var scope = new Scope();
+            var model = new Blip(BlipConfig.Parse(Path.Combine(folder, "config.json")));
+            using var weights = WeightFolder.Open(folder);
+            model.Store.Load(weights.Finder());
+            var side = (int)model.Config.VisionConfig.ImageSize;
+            var config = Path.Combine(folder, "preprocessor_config.json");
+            return new Captioner(model, ClipTokenizer.Load(folder), File.Exists(config) ? PictureProcessor.Parse(ModelConfig.ReadJson(config)) : PictureProcessor.Clip(side));
+        });
+    }
+
+    /// <summary>One sentence about the picture, greedy.</summary>
+    public string Caption(Picture picture) => TorchThread.Shared.Run(() =>
+    {
+        using var scope = new Scope();
+        using var off = Autograd.NoGrad();
+        var pixels = processor.Process(picture, out var height, out var width);
+        var ids = model.Caption(Tensor.From(pixels, 1, 3, height, width))[0];
+        return tokenizer.Decode(ids.Select(i => (int)i)).Trim();
+    });
+
+    /// <inheritdoc/>
+    public void Dispose() => TorchThread.Shared.Run(model.Store.Release);
+}

@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.Text;
+using LoraFactory.Flow;
+using LoraFactory.Images;
+using LoraFactory.Models.Scoring;
+using LoraFactory.Models.Weights;
+using LoraFactory.Torch;
+
+namespace LoraFactory.Stages.Label;
+
+/// <summary>Stage 3, Record → Sample: embeddings, captions with scores, tags, clusters and the split. See README.md in this folder.</summary>
+public sealed class LabelStage : IStage
+{
+    /// <inheritdoc/>
+    public StageName Name => StageName.Label;
+
+    /// <inheritdoc/>
+    public IEnumerable<object> Options(Recipe recipe) => [recipe.Label, recipe.Base.Clip, recipe.RandomSeed];
+
+    /// <inheritdoc/>
+    public IEnumerable<string> Inputs(StageContext context) =>
+        [context.Run.File(StageName.Clean, "records.jsonl"), .. Directory.EnumerateFiles(ModelLocator.Find(context.Recipe.Base.Clip)).Order(StringComparer.Ordinal)];
+
+    /// <inheritdoc/>
+    public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context, token), token);
+
+    private static StageOutcome Run(StageContext context, CancellationToken token)
+    {
+        var options = context.Recipe.Label;
+        var records = RunDirectory.ReadLines<Record>(context.Run.File(StageName.Clean, "records.jsonl")).ToList();
+        if (records.Count == 0) throw new LoraException("There is nothing to label: clean kept no picture. See 2-clean/dropped.jsonl for the reasons.");
+        using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip));
+        using var captioner = Captioner.TryLoad();
+
+        using var bar = context.Progress.Begin("label", records.Count, "pictures");
+        var vectors = clip.Embed(records.Select(r => PictureDecoder.DecodeFile(context.Run.Blob(r.BlobHash))), done => bar.Set(done), token);
+        var captions = Captions(context, records, vectors, clip, captioner, token);
+
+        var clusters = SampleClusters.Of(vectors, options.ClusterCosine);
+        var splits = SampleClusters.Splits(clusters, [.. records.Select(r => r.BlobHash)], options.ValidationShare, context.Seed);
+        var tags = TagVocabulary.Of(captions.Select(c => c.Text)).Tags(captions.Select(c => c.Text), vectors, clip, options.MaxTags);
+        var samples = records.Select((r, i) => new Sample
+        {
+            Id = ContentId.Of(r.Id, captions[i].Text, splits[i].ToString()),
+            RecordId = r.Id,
+            BlobHash = r.BlobHash,
+            Caption = captions[i].Text,
+            CaptionSource = captions[i].Source,
+            Tags = tags[i],
+            Split = splits[i],
+            Cluster = clusters[i],
+            TextImageScore = Math.Round(captions[i].Score, 6),
+            EmbeddingRow = i,
+            Width = r.Width,
+            Height = r.Height,
+        }).ToList();
+        var words = clip.Embed([.. samples.Select(s => s.Caption)]);
+        Write(context.Run, samples, vectors, words);
+        RunDirectory.WriteJson(context.Run.File(StageName.Label, "complexity.json"), Complexity(samples, vectors, words));
+        var held = splits.Count(s => s == Split.Validation);
+        var sources = string.Join(", ", samples.GroupBy(s => s.CaptionSource, StringComparer.Ordinal).OrderByDescending(g => g.Count()).Select(g => $"{g.Count()} from {g.Key}"));
+        return new(records.Count, samples.Count, new Dictionary<string, int>(),
+            $"{samples.Count} captioned ({sources}), {clusters.Distinct().Count()} clusters, {held} held out, mean picture–text cosine {captions.Average(c => c.Score):F3}");
+    }
+
+    private sealed record Chosen(string Text, string Source, double Score);
+
+    // The best-scoring text of the page; where even that does not fit the picture, what the captioner sees.
+    private static List<Chosen> Captions(StageContext context, List<Record> records, float[][] vectors, ClipScorer clip, Captioner? captioner, CancellationToken token)
+    {
+        var seedFile = context.Run.File(StageName.Crawl, "seed.json");
+        var text = new CaptionText(context.Recipe.Label.Trigger, File.Exists(seedFile) ? RunDirectory.ReadJson<Seed>(seedFile) : null);
+        var chosen = new List<Chosen>(records.Count);
+        for (var i = 0; i < records.Count; i++)
+        {
+            token.ThrowIfCancellationRequested();
+            var candidates = text.Candidates(records[i]).ToList();
+            var best = Best(candidates, text, vectors[i], clip);
+            if ((best is null || best.Score < context.Recipe.Label.MinTextImageScore) && captioner is not null)
+            {
+                var own = Best([new(captioner.Caption(PictureDecoder.DecodeFile(context.Run.Blob(records[i].BlobHash))), "captioner")], text, vectors[i], clip);
+                if (own is not null && (best is null || own.Score > best.Score)) best = own;
+            }
+            // a picture that nobody describes is still an example of the trigger
+            chosen.Add(best ?? new(text.WithTrigger(""), "trigger", 0));
+        }
+        return chosen;
+    }
+
+    private static Chosen? Best(IReadOnlyList<CaptionCandidate> candidates, CaptionText text, float[] picture, ClipScorer clip)
+    {
+        if (candidates.Count == 0) return null;
+        var full = candidates.Select(c => text.WithTrigger(c.Text)).ToList();
+        var scores = clip.Embed(full).Select(v => ClipScorer.Cosine(v, picture)).ToList();
+        // the first stays unless another is clearly better: authors' captions say what no score sees
+        var best = 0;
+        for (var i = 1; i < scores.Count; i++)
+            if (scores[i] > scores[best] + 0.05) best = i;
+        return new(full[best], candidates[best].Source, scores[best]);
+    }
+
+    private static DataComplexity Complexity(List<Sample> samples, float[][] pictures, float[][] captions)
+    {
+        var trained = Enumerable.Range(0, samples.Count).Where(i => samples[i].Split == Split.Train).ToList();
+        return new()
+        {
+            Pictures = trained.Count,
+            HeldOut = samples.Count - trained.Count,
+            Clusters = samples.Select(s => s.Cluster).Distinct().Count(),
+            SemanticDiversity = Math.Round(SampleClusters.Diversity([.. trained.Select(i => captions[i])]), 6),
+            VisualVariance = Math.Round(SampleClusters.Diversity([.. trained.Select(i => pictures[i])]), 6),
+            TextImageScore = Math.Round(samples.Average(s => s.TextImageScore), 6),
+            MedianSide = samples.Select(s => Math.Min(s.Width, s.Height)).Order().ElementAt(samples.Count / 2),
+        };
+    }
+
+    private static void Write(RunDirectory run, List<Sample> samples, float[][] pictures, float[][] captions)
+    {
+        TorchThread.Shared.Run(() =>
+        {
+            using var scope = new Scope();
+            Tensor Table(float[][] rows) => Tensor.From([.. rows.SelectMany(v => v)], rows.Length, rows[0].Length);
+            SafetensorsWriter.Write(run.File(StageName.Label, "embeddings.safetensors"), [Table(pictures).ToWrite("pictures"), Table(captions).ToWrite("captions")]);
+        });
+        AtomicFile.Write(run.File(StageName.Label, "metadata.csv"), stream =>
+        {
+            using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true);
+            writer.Write("file_name,text,split,cluster,score,tags\n");
+            foreach (var s in samples)
+                writer.Write($"{s.BlobHash},{Csv(s.Caption)},{s.Split.ToString().ToLowerInvariant()},{s.Cluster},{s.TextImageScore.ToString("F4", CultureInfo.InvariantCulture)},{Csv(string.Join(' ', s.Tags))}\n");
+        });
+        RunDirectory.WriteLines(run.File(StageName.Label, "samples.jsonl"), samples);
+    }
+
+    // RFC 4180
+    private static string Csv(string text) => $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+}

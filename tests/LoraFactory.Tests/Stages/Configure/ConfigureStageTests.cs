@@ -1,0 +1,79 @@
+using LoraFactory.Flow;
+using LoraFactory.Stages.Configure;
+
+namespace LoraFactory.Tests.Stages.Configure;
+
+public sealed class ConfigureStageTests
+{
+    private static readonly BaseFacts Facts = new() { Path = "/base", Hash = "h", Family = "pocket", Resolution = 64, Prediction = "epsilon", Parameters = 5_600_000, SmallestLayer = 32 };
+    private static readonly DataComplexity Data = new() { Pictures = 90, HeldOut = 10, Clusters = 80, SemanticDiversity = 0.4, VisualVariance = 0.2, TextImageScore = 0.5, MedianSide = 192 };
+
+    [Fact]
+    public void The_first_policy_is_its_formula()
+    {
+        var policy = TrainPolicies.Named("adaptive-v1");
+        Assert.Equal(32, policy.Rank(Data, Facts).Value); // 34, but no layer is larger than 32
+        Assert.Equal(34, policy.Rank(Data, Facts with { SmallestLayer = 320 }).Value);
+        Assert.Equal(1e-5 * (1 + 0.3 * Math.Log10(90)), policy.LearningRate(Data, Facts).Value, 12);
+        Assert.Equal(4, policy.Rank(Data with { SemanticDiversity = 0, VisualVariance = 0 }, Facts).Value);
+        Assert.Equal(128, policy.Rank(Data with { SemanticDiversity = 2, VisualVariance = 2 }, Facts with { SmallestLayer = 320 }).Value);
+    }
+
+    [Fact]
+    public void What_a_person_set_stays_and_the_rest_has_a_why()
+    {
+        var plan = Plan(new Recipe { Train = new TrainOptions { Rank = 5 } });
+        Assert.Equal(5, plan.Train.Rank);
+        Assert.Equal(5, plan.Train.Alpha);
+        Assert.Equal("user", plan.Values.Single(v => v.Key == "train.rank").Origin);
+        Assert.Equal("policy", plan.Values.Single(v => v.Key == "train.learning_rate").Origin);
+        Assert.All(plan.Values, v => Assert.NotEmpty(v.Why));
+        Assert.Equal(64, plan.Train.Resolution);
+        Assert.Equal(["t1", "t2"], plan.TrainSampleIds);
+        Assert.Equal(["v1"], plan.ValidationSampleIds);
+        var allowed = Plan(new Recipe { Train = new TrainOptions { Rank = 5 }, Configure = new ConfigureOptions { AllowOverride = ["train.rank"] } });
+        Assert.Equal(16, allowed.Train.Rank);
+    }
+
+    [Fact]
+    public void A_plan_that_takes_too_long_is_cut_or_refused()
+    {
+        var cut = Plan(new Recipe { Configure = new ConfigureOptions { MaxMinutes = 1 } });
+        Assert.Equal(50, cut.Train.Steps); // (60 s − 10 s) / 1 s
+        Assert.Contains("cut from", cut.Values.Single(v => v.Key == "train.steps").Why, StringComparison.Ordinal);
+        var e = Assert.Throws<LoraException>(() => Plan(new Recipe { Train = new TrainOptions { Steps = 500 }, Configure = new ConfigureOptions { MaxMinutes = 1 } }));
+        Assert.Contains("train.steps to 50", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_rank_above_the_smallest_layer_is_refused()
+    {
+        var e = Assert.Throws<LoraException>(() => Plan(new Recipe { Train = new TrainOptions { Rank = 64 } }));
+        Assert.Equal(ExitCode.BadUsage, e.Code);
+        Assert.Contains("1..32", e.Message, StringComparison.Ordinal);
+    }
+
+    private static TrainPlan Plan(Recipe recipe)
+    {
+        var run = new RunDirectory(TestData.NewFolder());
+        Sample Sample(string id, Split split) => new() { Id = id, RecordId = "r", BlobHash = "b", Caption = "c, \"quoted\": yes # no", CaptionSource = "alt", Split = split, Cluster = 0, EmbeddingRow = 0, Width = 1, Height = 1 };
+        RunDirectory.WriteLines(run.File(StageName.Label, "samples.jsonl"), [Sample("t1", Split.Train), Sample("t2", Split.Train), Sample("v1", Split.Validation)]);
+        RunDirectory.WriteJson(run.File(StageName.Label, "complexity.json"), Data);
+        var context = new StageContext { Run = run, Recipe = recipe, Progress = new SilentProgress(), Seed = 1 };
+        try
+        {
+            new ConfigureStage(new FixedForecast()).RunAsync(context, CancellationToken.None).GetAwaiter().GetResult();
+            return PlanFile.Read(run.File(StageName.Configure, "plan.yaml"));
+        }
+        finally
+        {
+            Directory.Delete(run.Path, recursive: true);
+        }
+    }
+
+    private sealed class FixedForecast : ITrainingForecast
+    {
+        public BaseFacts Facts(Recipe recipe) => ConfigureStageTests.Facts;
+        public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources) => new(1, 10, 500, 1000);
+    }
+}
