@@ -26,14 +26,15 @@ public static class GoldenChecks
     /// </summary>
     public static IEnumerable<(string File, string Kind, string Name)> Find(string folder)
     {
-        foreach (var file in Directory.EnumerateFiles(folder, "*.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        var everywhere = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.None, MaxRecursionDepth = 32 };
+        foreach (var file in Directory.EnumerateFiles(folder, "*.json", everywhere).Order(StringComparer.Ordinal))
         {
-            if (new FileInfo(file).Length > 16 << 20) continue;
+            if (Path.GetFileName(file) != "case.json" && new FileInfo(file) is { Exists: true, Length: > 16 << 20 }) continue;
             var relative = Path.GetRelativePath(folder, file);
             if (Path.GetFileName(file) == "case.json")
             {
                 var place = Path.GetDirectoryName(relative);
-                yield return (file, KindOf(file, needsName: false) ?? "(none)", string.IsNullOrEmpty(place) ? Path.GetFileName(Path.GetFullPath(folder)) : place);
+                yield return (file, KindOf(file, needsName: false) ?? Unreadable, string.IsNullOrEmpty(place) ? Path.GetFileName(Path.GetFullPath(folder)) : place);
             }
             else if (KindOf(file, needsName: true) is { } kind)
             {
@@ -45,6 +46,7 @@ public static class GoldenChecks
     /// <summary>Runs one case on the tensor thread; an exception is a result, not a crash.</summary>
     public static CaseResult Run(string file, string kind, string name)
     {
+        if (kind == Unreadable) return new(name, kind, "error", WhyUnreadable(file), 0, 0, 0);
         if (!All.Value.TryGetValue(kind, out var check)) return new(name, kind, "unknown kind", "", 0, 0, 0);
         var started = TimeProvider.System.GetTimestamp();
         var found = new Findings();
@@ -81,19 +83,37 @@ public static class GoldenChecks
         return new(name, kind, status, detail, found.Comparisons, found.Worst, TimeProvider.System.GetElapsedTime(started).TotalSeconds);
     }
 
+    private const string Unreadable = "(unreadable)";
+    private const long LargestCase = 16 << 20;
+
     // A JSON file that is a case by itself names itself and its kind at the top; configurations and vocabularies do not.
     private static string? KindOf(string file, bool needsName)
     {
         try
         {
+            if (new FileInfo(file).Length > LargestCase) return null;
             using var json = JsonDocument.Parse(File.ReadAllBytes(file));
             var root = json.RootElement;
             return root.ValueKind == JsonValueKind.Object && root.TryGetProperty("kind", out var kind) && kind.ValueKind == JsonValueKind.String
                 && (!needsName || root.TryGetProperty("case", out _)) ? kind.GetString() : null;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
             return null;
+        }
+    }
+
+    private static string WhyUnreadable(string file)
+    {
+        try
+        {
+            if (new FileInfo(file).Length > LargestCase) return $"it is larger than {LargestCase} bytes";
+            using var json = JsonDocument.Parse(File.ReadAllBytes(file));
+            return "it has no \"kind\" that says how to run it";
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
         }
     }
 }
