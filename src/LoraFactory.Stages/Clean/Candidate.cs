@@ -1,0 +1,103 @@
+using LoraFactory.Flow;
+using LoraFactory.Images;
+
+namespace LoraFactory.Stages.Clean;
+
+/// <summary>A picture on its way through the checks.</summary>
+internal sealed record Candidate
+{
+    public required string PageId { get; init; }
+    public required string PageUrl { get; init; }
+    public required string PictureUrl { get; init; }
+    public required string BlobHash { get; init; }
+    public required int Depth { get; init; }
+    public required int Index { get; init; }
+    public string Caption { get; init; } = "";
+    public string Alt { get; init; } = "";
+    public string Title { get; init; } = "";
+    public string Context { get; init; } = "";
+    public string PageTitle { get; init; } = "";
+    public string Language { get; init; } = "und";
+    public string? Licence { get; init; }
+    public IReadOnlyDictionary<string, double> TextSignals { get; init; } = new Dictionary<string, double>();
+    public MeasuredPicture? Measured { get; init; }
+
+    /// <summary>Content id: what it shows, where.</summary>
+    public string Id => ContentId.Of(BlobHash, PageUrl, PictureUrl);
+
+    /// <summary>Its own words: caption, alt and title, each once.</summary>
+    public string OwnWords => string.Join('\n', new[] { Caption, Alt, Title }.Where(text => text.Length > 0).Distinct(StringComparer.Ordinal));
+
+    /// <summary>Which of two copies is kept: the bigger, then the better described, then the one found nearer to the seed.</summary>
+    public static IComparer<Candidate> BestFirst { get; } = Comparer<Candidate>.Create((a, b) =>
+    {
+        var order = (b.Measured?.PixelCount ?? 0).CompareTo(a.Measured?.PixelCount ?? 0);
+        if (order == 0) order = b.Described.CompareTo(a.Described);
+        if (order == 0) order = a.Depth.CompareTo(b.Depth);
+        if (order == 0) order = string.CompareOrdinal(a.PageUrl, b.PageUrl);
+        if (order == 0) order = a.Index.CompareTo(b.Index);
+        return order != 0 ? order : string.CompareOrdinal(a.PictureUrl, b.PictureUrl);
+    });
+
+    // Number of words that describe it, with diminishing worth, a figcaption first.
+    private double Described => Math.Sqrt(WordStem.Words(Caption).Count()) * 2 + Math.Sqrt(WordStem.Words(Alt).Count()) + (Context.Length > 0 ? 0.5 : 0);
+
+    /// <summary>What it is dropped with.</summary>
+    public Drop Drop(string reason, string? detail = null) => new(Id, reason, PictureUrl, detail);
+
+    /// <summary>What it becomes when it is kept.</summary>
+    public Record ToRecord()
+    {
+        var signals = new SortedDictionary<string, double>(StringComparer.Ordinal);
+        foreach (var (name, value) in TextSignals) signals[name] = Math.Round(value, 6);
+        foreach (var (name, value) in Measured!.Signals) signals[name] = Math.Round(value, 6);
+        return new Record
+        {
+            Id = Id,
+            PageId = PageId,
+            PageUrl = PageUrl,
+            PictureUrl = PictureUrl,
+            BlobHash = BlobHash,
+            Width = Measured.Width,
+            Height = Measured.Height,
+            PerceptualHash = Measured.Hash,
+            Caption = Caption.Length > 0 ? Caption : Alt.Length > 0 ? Alt : Title,
+            Alt = Alt,
+            Context = Context,
+            PageTitle = PageTitle,
+            Language = Language,
+            Licence = Licence,
+            Signals = signals,
+        };
+    }
+}
+
+/// <summary>What decoding told about a picture.</summary>
+/// <param name="Width">Columns, upright.</param>
+/// <param name="Height">Rows, upright.</param>
+/// <param name="Hash">64-bit DCT hash.</param>
+/// <param name="Thumbnail">Luma of 24×24, to confirm near duplicates.</param>
+/// <param name="Signals">Signals by name.</param>
+internal sealed record MeasuredPicture(int Width, int Height, string Hash, byte[] Thumbnail, IReadOnlyDictionary<string, double> Signals)
+{
+    public const int ThumbnailSide = 24;
+
+    public long PixelCount => (long)Width * Height;
+
+    public static MeasuredPicture Of(Picture picture, int frames)
+    {
+        var signals = PictureSignals.Of(picture);
+        return new(picture.Width, picture.Height, PerceptualHash.Dct(picture),
+            PictureResampler.Resize(picture.Luma(), picture.Width, picture.Height, 1, ThumbnailSide, ThumbnailSide, Resampling.Lanczos),
+            new Dictionary<string, double>
+            {
+                ["picture_brightness"] = signals.Brightness,
+                ["picture_contrast"] = signals.Contrast,
+                ["picture_sharpness"] = signals.Sharpness,
+                ["picture_entropy"] = signals.Entropy,
+                ["picture_colourfulness"] = signals.Colourfulness,
+                ["picture_uniform"] = signals.Uniform,
+                ["picture_frames"] = frames,
+            });
+    }
+}

@@ -1,0 +1,83 @@
+using System.Text;
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages.Clean;
+
+/// <summary>Turns a folder of the user's own pictures into candidates. A picture's caption stands in a .txt of the same name, as trainers keep it.</summary>
+internal static class FolderIntake
+{
+    private const int MaxFiles = 1_000_000;
+    private const int MaxCaptionBytes = 64 * 1024;
+    private const long MaxPictureBytes = 1L << 30;
+    private static readonly HashSet<string> Extensions = new(StringComparer.OrdinalIgnoreCase) { ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff" };
+
+    /// <summary>Picture files below a folder, in ordinal order. Throws <see cref="LoraException"/> when it is missing or holds none.</summary>
+    public static IReadOnlyList<string> Pictures(string folder)
+    {
+        if (folder.Length == 0) throw new LoraException("label.source is folder, but label.folder is empty: name the folder of your pictures.", ExitCode.BadUsage);
+        if (!Directory.Exists(folder)) throw new LoraException($"label.folder: {Path.GetFullPath(folder)} is not there; name an existing folder of pictures.", ExitCode.BadUsage);
+        var walk = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System, MaxRecursionDepth = 16 };
+        var files = Directory.EnumerateFiles(folder, "*", walk).Where(file => Extensions.Contains(Path.GetExtension(file))).Take(MaxFiles).Order(StringComparer.Ordinal).ToList();
+        return files.Count > 0 ? files : throw new LoraException($"label.folder: {Path.GetFullPath(folder)} holds no pictures ({string.Join(", ", Extensions)}).", ExitCode.BadUsage);
+    }
+
+    /// <summary>The caption files beside the pictures that exist.</summary>
+    public static IEnumerable<string> Captions(IEnumerable<string> pictures) => pictures.Select(CaptionPath).Where(File.Exists);
+
+    /// <summary>Reads the files into the run's blob store.</summary>
+    public static (List<Candidate> Candidates, List<Drop> Drops) Take(RunDirectory run, string folder, IProgressTask progress, CancellationToken token)
+    {
+        var candidates = new List<Candidate>();
+        var drops = new List<Drop>();
+        var root = Path.GetFullPath(folder);
+        foreach (var file in Pictures(folder))
+        {
+            token.ThrowIfCancellationRequested();
+            progress.Advance();
+            var full = Path.GetFullPath(file);
+            if (new FileInfo(full).Length > MaxPictureBytes)
+            {
+                drops.Add(new Drop(ContentId.Of(full), "too-large", full, "more than 1 GiB"));
+                continue;
+            }
+            string caption;
+            byte[] bytes;
+            try
+            {
+                bytes = File.ReadAllBytes(full);
+                caption = Caption(full);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                drops.Add(new Drop(ContentId.Of(full), "unreadable", full, e.Message));
+                continue;
+            }
+            candidates.Add(new Candidate
+            {
+                PageId = ContentId.Of("folder", root),
+                PageUrl = root,
+                PictureUrl = full,
+                BlobHash = run.PutBlob(bytes),
+                Depth = 0,
+                Index = candidates.Count,
+                Caption = caption,
+                Language = LanguageGuess.Of(caption),
+            });
+        }
+        return (candidates, drops);
+    }
+
+    private static string CaptionPath(string picture) => Path.ChangeExtension(picture, ".txt");
+
+    private static string Caption(string picture)
+    {
+        var path = CaptionPath(picture);
+        if (!File.Exists(path)) return "";
+        using var stream = File.OpenRead(path);
+        var bytes = new byte[(int)Math.Min(stream.Length, MaxCaptionBytes)];
+        stream.ReadExactly(bytes);
+        // The user's own words: only white space is tidied.
+        var text = Encoding.UTF8.GetString(bytes).TrimStart('\ufeff');
+        return string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    }
+}

@@ -1,0 +1,45 @@
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages.Clean;
+
+/// <summary>Stops a run that would go on with next to nothing, and says what to change.</summary>
+internal static class KeptShare
+{
+    /// <summary>Throws <see cref="LoraException"/> with the three commonest reasons when too little was kept.</summary>
+    public static void Require(int kept, IReadOnlyDictionary<string, int> drops, CleanOptions options, bool folder)
+    {
+        var judged = kept + drops.Where(drop => drop.Key != CleanStage.NotFetched).Sum(drop => drop.Value);
+        if (judged == 0)
+        {
+            var notFetched = drops.GetValueOrDefault(CleanStage.NotFetched);
+            throw new LoraException(notFetched == 0
+                ? "clean was given no pictures: the crawled pages show none; add seed.urls with pictures on your topic."
+                : $"clean was given no pictures: the crawl fetched none of the {notFetched} that it found; 2-clean/dropped.jsonl says why for each.");
+        }
+        var share = (double)kept / judged;
+        if (kept >= options.MinKept && share >= options.MinKeptShare) return;
+        var advice = drops.Where(drop => drop.Key != CleanStage.NotFetched).OrderByDescending(drop => drop.Value).ThenBy(drop => drop.Key, StringComparer.Ordinal).Take(3)
+            .Select(drop => $"{drop.Key} {drop.Value} ({Advice(drop.Key, options, folder)})");
+        throw new LoraException($"clean kept {kept} of {judged} pictures ({share:P1}), but a run needs {options.MinKept} (clean.min_kept) and {options.MinKeptShare:P0} (clean.min_kept_share). "
+            + $"Commonest reasons: {string.Join("; ", advice)}. 2-clean/dropped.jsonl lists every picture.");
+    }
+
+    /// <summary>", most dropped as off-topic (12)" or nothing.</summary>
+    public static string Commonest(IReadOnlyDictionary<string, int> drops) => drops.Count == 0 ? ""
+        : drops.OrderByDescending(drop => drop.Value).ThenBy(drop => drop.Key, StringComparer.Ordinal).First() is var most ? $", most dropped as {most.Key} ({most.Value})" : "";
+
+    private static string Advice(string reason, CleanOptions options, bool folder) => reason switch
+    {
+        "off-topic" => $"lower clean.min_relevance below {options.MinRelevance}, or add seed.synonyms",
+        "poor-text" => $"lower clean.min_text_quality below {options.MinTextQuality}, or choose other seed.urls",
+        "language" => $"clean.languages keeps only {string.Join(", ", options.Languages)}",
+        "too-small" => $"lower clean.min_side below {options.MinSide}{(folder ? "" : ", or choose sites with larger pictures")}",
+        "too-large" => $"raise clean.max_megapixels above {options.MaxMegapixels}",
+        "odd-aspect" => $"raise clean.max_aspect above {options.MaxAspect}",
+        "near-duplicate" or "duplicate" => $"{(folder ? "add different pictures" : "crawl more sites")}, or lower clean.duplicate_distance below {options.DuplicateDistance}",
+        "opted-out" => "these sites do not allow training; choose others",
+        "blank" => "pictures of one colour teach nothing",
+        "damaged" or "unreadable" => "the files are broken or end early",
+        _ => "see dropped.jsonl",
+    };
+}
