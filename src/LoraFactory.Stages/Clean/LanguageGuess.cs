@@ -91,6 +91,8 @@ public static class LanguageGuess
         var own = scores.FirstOrDefault(pair => pair.Language == stated);
         // Two languages that look alike, or a handful of words: the page knows better, if what it says is possible.
         if (own.Language is not null && own.Score >= (words.Count < 12 ? 0 : best.Score * 0.7)) return stated;
+        // Three words with one function word among them are as likely a name.
+        if (script == "Latin" && words.Count < 4) return "und";
         return best.Score > 0 ? best.Language : script == "Latin" ? "und" : candidates[0];
     }
 
