@@ -1,0 +1,151 @@
+using LoraFactory.Flow;
+using LoraFactory.Models.Scoring;
+using MathNet.Numerics.LinearAlgebra;
+
+namespace LoraFactory.Stages.Evaluate;
+
+/// <summary>One measured quantity, with the rule it is judged by. Everything that gates has passed the exam in the tests.</summary>
+public interface IMetric
+{
+    /// <summary>Name in report.json.</summary>
+    string Name { get; }
+
+    /// <summary>Measures; <see cref="Metric.Gate"/> is null when the metric only informs.</summary>
+    Metric Measure(EvaluationSet set);
+}
+
+/// <summary>Does the adapter's picture fit its whole prompt, style word included, better than the base's of the same seed?</summary>
+public sealed class ClipScoreDelta : IMetric
+{
+    /// <inheritdoc/>
+    public string Name => "clip_score_delta";
+
+    /// <inheritdoc/>
+    public Metric Measure(EvaluationSet set)
+    {
+        double Delta(int i) => ClipScorer.Cosine(set.Adapter[i], set.Prompts[set.PromptOf(i)]) - ClipScorer.Cosine(set.Base[i], set.Prompts[set.PromptOf(i)]);
+        var interval = Intervals.Bootstrap(set, rows => rows.Average(Delta));
+        return new(Name, interval.Value, interval.Low, interval.High, interval.N, "low end above 0", interval.Low > 0,
+            "cosine of picture and full prompt, adapter less base, same seeds");
+    }
+}
+
+/// <summary>Do the adapter's pictures look like held-out pictures of the style more than the base's do?</summary>
+public sealed class StyleSimilarity : IMetric
+{
+    /// <inheritdoc/>
+    public string Name => "style_similarity";
+
+    /// <inheritdoc/>
+    public Metric Measure(EvaluationSet set)
+    {
+        var style = set.HeldOut.Count > 0 ? set.HeldOut : set.Trained;
+        var gains = set.Adapter.Select((a, i) => Similarity.Mean(a, style) - Similarity.Mean(set.Base[i], style)).ToArray();
+        // half of what the style's own pictures have over the base's: an adapter that only leans towards the style is not there yet
+        var own = style.Select((s, i) => style.Count > 1 ? Similarity.Mean(s, [.. style.Where((_, j) => j != i)]) : 1).Average();
+        var room = own - set.Base.Average(b => Similarity.Mean(b, style));
+        var interval = Intervals.Bootstrap(set, rows => rows.Average(i => gains[i]) / Math.Max(room, 1e-3));
+        return new(Name, interval.Value, interval.Low, interval.High, interval.N, "low end above 0.5", interval.Low > 0.5,
+            "share of the way from the base's pictures (0) to the style's own held-out pictures (1), by mean cosine");
+    }
+}
+
+/// <summary>Is what the prompt asks for still drawn? Share of pictures whose own content scores highest among all prompts' contents.</summary>
+public sealed class PromptObedience : IMetric
+{
+    /// <inheritdoc/>
+    public string Name => "prompt_obedience";
+
+    /// <inheritdoc/>
+    public Metric Measure(EvaluationSet set)
+    {
+        int Hits(IReadOnlyList<float[]> pictures) => pictures.Where((p, i) => Best(p, set.Content) == set.PromptOf(i)).Count();
+        var adapter = Intervals.Share(Hits(set.Adapter), set.Adapter.Count);
+        var chance = 1.0 / set.Content.Count;
+        var floor = Math.Max(2 * chance, 0.5 * Hits(set.Base) / (double)set.Base.Count);
+        return new(Name, adapter.Value, adapter.Low, adapter.High, adapter.N, $"at least {floor:F2} and low end above chance", adapter.Value >= floor && adapter.Low > chance,
+            $"share of pictures that show their own prompt's content rather than another prompt's; base {Hits(set.Base) / (double)set.Base.Count:F2}, chance {chance:F2}");
+    }
+
+    private static int Best(float[] picture, IReadOnlyList<float[]> texts)
+    {
+        var best = 0;
+        for (var i = 1; i < texts.Count; i++)
+            if (ClipScorer.Cosine(picture, texts[i]) > ClipScorer.Cosine(picture, texts[best])) best = i;
+        return best;
+    }
+}
+
+/// <summary>Vendi score (Friedman and Dieng 2023): the effective number of different pictures, against the base's.</summary>
+public sealed class Diversity : IMetric
+{
+    /// <inheritdoc/>
+    public string Name => "diversity";
+
+    /// <inheritdoc/>
+    public Metric Measure(EvaluationSet set)
+    {
+        // against what the style itself has: an adapter narrows the looks to one style, which is its purpose
+        var style = set.HeldOut.Count > 1 ? set.HeldOut : set.Trained;
+        var norm = 1 - MeanCosine(style);
+        var interval = Intervals.Bootstrap(set, rows => (1 - MeanCosine([.. rows.Distinct().Select(i => set.Adapter[i])])) / Math.Max(norm, 1e-3));
+        var vendi = Vendi(set.Adapter);
+        return new(Name, interval.Value, interval.Low, interval.High, interval.N, "at least 0.4", interval.Value >= 0.4,
+            $"spread (1 − mean cosine) of the adapter's pictures over that of the style's own; Vendi score {vendi:F1} of {set.Adapter.Count}, base {Vendi(set.Base):F1}");
+    }
+
+    /// <summary>exp of the entropy of the eigenvalues of XXᵀ/n for unit rows; 1 when all are alike, n when all are orthogonal.</summary>
+    public static double Vendi(IReadOnlyList<float[]> vectors)
+    {
+        var n = vectors.Count;
+        if (n == 0) return 0;
+        var k = Matrix<double>.Build.Dense(n, n, (i, j) => ClipScorer.Cosine(vectors[i], vectors[j]) / n);
+        var eigenvalues = k.Evd(Symmetricity.Symmetric).EigenValues.Select(e => e.Real).Where(e => e > 1e-12);
+        return Math.Exp(-eigenvalues.Sum(e => e * Math.Log(e)));
+    }
+
+    private static double MeanCosine(IReadOnlyList<float[]> vectors)
+    {
+        if (vectors.Count < 2) return 1;
+        double sum = 0;
+        for (var i = 0; i < vectors.Count; i++)
+            for (var j = i + 1; j < vectors.Count; j++) sum += ClipScorer.Cosine(vectors[i], vectors[j]);
+        return 2 * sum / ((double)vectors.Count * (vectors.Count - 1));
+    }
+}
+
+/// <summary>Are training pictures handed back? Nearest training picture against the distances that training pictures have among themselves.</summary>
+public sealed class Memorisation : IMetric
+{
+    /// <inheritdoc/>
+    public string Name => "memorisation";
+
+    /// <inheritdoc/>
+    public Metric Measure(EvaluationSet set)
+    {
+        var background = set.Trained.Select((t, i) => Similarity.Nearest(t, set.Trained, i)).Order().ToList();
+        var limit = Intervals.Quantile(background, 0.95);
+        var near = set.Adapter.Count(a => Similarity.Nearest(a, set.Trained) > limit);
+        var share = Intervals.Share(near, set.Adapter.Count);
+        return new(Name, share.Value, share.Low, share.High, share.N, "at most 0.25", share.Value <= 0.25,
+            $"share of pictures nearer to a training picture (cosine above {limit:F3}) than 95 % of the training pictures are to each other; 0.05 is what training pictures themselves have");
+    }
+}
+
+/// <summary>The metrics, in the order of the report.</summary>
+public static class Metrics
+{
+    /// <summary>All that gate or inform.</summary>
+    public static readonly IReadOnlyList<IMetric> All = [new ClipScoreDelta(), new StyleSimilarity(), new PromptObedience(), new Diversity(), new Memorisation()];
+
+    /// <summary>Measures all and sums up in one sentence.</summary>
+    public static (IReadOnlyList<Metric> Metrics, bool Passed, string Verdict) Judge(EvaluationSet set)
+    {
+        var metrics = All.Select(m => m.Measure(set)).ToList();
+        var failed = metrics.Where(m => m.Passed == false).ToList();
+        var verdict = failed.Count == 0
+            ? $"Passed: all {metrics.Count(m => m.Passed is not null)} gates hold."
+            : $"Not passed: {string.Join("; ", failed.Select(m => $"{m.Name} is {m.Value:F3} [{m.Low:F3}, {m.High:F3}] where the gate is {m.Gate}"))}.";
+        return (metrics, failed.Count == 0, verdict);
+    }
+}
