@@ -59,6 +59,13 @@ public static class TrainingNoise
     /// </summary>
     public static Tensor Pyramid(Tensor noise, double discount, IReadOnlyList<(long Height, long Width)> levels, Func<int, long, long, Tensor> draw)
     {
+        var total = PyramidSum(noise, discount, levels, draw);
+        return total / total.Std(default, 1);
+    }
+
+    /// <summary>The sum of noise and levels before it is brought back to a standard deviation of 1.</summary>
+    public static Tensor PyramidSum(Tensor noise, double discount, IReadOnlyList<(long Height, long Width)> levels, Func<int, long, long, Tensor> draw)
+    {
         var (height, width) = (noise.Size(2), noise.Size(3));
         var total = noise;
         for (var i = 0; i < levels.Count; i++)
@@ -68,7 +75,7 @@ public static class TrainingNoise
             if (h != height || w != width) level = level.UpsampleBilinear2d([height, width], false);
             total = total.Add(level, Math.Pow(discount, i));
         }
-        return total / total.Std(default, 1);
+        return total;
     }
 
     // √ᾱ and √(1−ᾱ) of each row, [b, 1, 1, 1].
