@@ -47,14 +47,18 @@ public class WeightSource : IDisposable
     public bool TryGet(string name, [NotNullWhen(true)] out Weight? weight) => weights.TryGetValue(name, out weight);
 
     /// <summary>
-    /// Opens a safetensors file, the index of a sharded checkpoint, or a torch checkpoint (.ckpt, .pt, .pth, .bin), told apart by
-    /// what is in the file and not by how it is called.
+    /// Opens a safetensors file, the index of a sharded checkpoint, a torch checkpoint (.ckpt, .pt, .pth, .bin), or a model's folder. Files are
+    /// told apart by what is in them and not by how they are called.
     /// </summary>
     public static WeightSource Open(string path)
     {
-        if (path.EndsWith(".index.json", StringComparison.Ordinal)) return ShardedWeights.Open(path);
-        return SafetensorsFile.Open(path);
+        if (Directory.Exists(path)) return DiffusersFolder.OpenWeights(path);
+        if (IsIndex(System.IO.Path.GetFileName(path))) return ShardedWeights.Open(path);
+        return TorchCheckpoint.Is(path) ? TorchCheckpoint.Open(path) : SafetensorsFile.Open(path);
     }
+
+    /// <summary>model.safetensors.index.json, or model.safetensors.index.fp16.json.</summary>
+    private static bool IsIndex(string name) => name.EndsWith(".json", StringComparison.Ordinal) && name.Contains(".index.", StringComparison.Ordinal);
 
     /// <inheritdoc/>
     public void Dispose()
