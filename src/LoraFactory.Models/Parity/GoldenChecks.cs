@@ -65,6 +65,11 @@ public static class GoldenChecks
                 status = "miss";
                 detail = found.FirstMiss + (found.Misses > 1 ? $" (and {found.Misses - 1} more)" : "");
             }
+            else if (found.Comparisons == 0 && found.NotCovered.Count > 0)
+            {
+                status = "unknown kind";
+                detail = $"not covered: {string.Join(", ", found.NotCovered)}";
+            }
             else if (found.Comparisons == 0)
             {
                 status = "miss";

@@ -1,17 +1,7 @@
 using System.Text.Json;
+using LoraFactory.Models.Lora;
 
 namespace LoraFactory.Models.Weights;
-
-/// <summary>Which Stable Diffusion a single file holds.</summary>
-public enum LdmFamily
-{
-    /// <summary>Stable Diffusion 1.x: one CLIP-L text encoder.</summary>
-    Sd1,
-    /// <summary>Stable Diffusion 2.x: one OpenCLIP-H text encoder, of which the last layer is not used.</summary>
-    Sd2,
-    /// <summary>Stable Diffusion XL: CLIP-L and OpenCLIP-bigG.</summary>
-    Sdxl,
-}
 
 /// <summary>
 /// A checkpoint in one file with the original names, such as v1-5-pruned.safetensors: its parts under the names of diffusers, and their
@@ -25,7 +15,7 @@ public sealed class LdmCheckpoint : IDisposable
     private readonly WeightSource source;
     private readonly LdmShapes shapes;
 
-    private LdmCheckpoint(WeightSource source, LdmFamily family)
+    private LdmCheckpoint(WeightSource source, ModelFamily family)
     {
         this.source = source;
         Family = family;
@@ -33,10 +23,10 @@ public sealed class LdmCheckpoint : IDisposable
     }
 
     /// <summary>Which Stable Diffusion it is.</summary>
-    public LdmFamily Family { get; }
+    public ModelFamily Family { get; }
 
     /// <summary>Names of the parts: unet, vae, text_encoder, and for XL text_encoder_2.</summary>
-    public IReadOnlyList<string> Components => Family == LdmFamily.Sdxl ? ["unet", "vae", "text_encoder", "text_encoder_2"] : ["unet", "vae", "text_encoder"];
+    public IReadOnlyList<string> Components => Family == ModelFamily.Sdxl ? ["unet", "vae", "text_encoder", "text_encoder_2"] : ["unet", "vae", "text_encoder"];
 
     /// <summary>Opens a .safetensors or .ckpt file; one that is no such checkpoint is refused.</summary>
     public static LdmCheckpoint Open(string path) => Over(WeightSource.Open(path));
@@ -65,10 +55,10 @@ public sealed class LdmCheckpoint : IDisposable
         {
             "unet" => shapes.UNet(UNetPrefix, Family),
             "vae" => shapes.Vae(VaePrefix, Family),
-            "text_encoder" when Family == LdmFamily.Sd1 => shapes.ClipText(Sd1Text),
-            "text_encoder" when Family == LdmFamily.Sd2 => shapes.OpenClip(Sd2Text, leaveOutLast: true),
+            "text_encoder" when Family == ModelFamily.Sd1 => shapes.ClipText(Sd1Text),
+            "text_encoder" when Family == ModelFamily.Sd2 => shapes.OpenClip(Sd2Text, leaveOutLast: true),
             "text_encoder" => shapes.ClipText(SdxlText),
-            "text_encoder_2" when Family == LdmFamily.Sdxl => shapes.OpenClip(SdxlText2, leaveOutLast: false),
+            "text_encoder_2" when Family == ModelFamily.Sdxl => shapes.OpenClip(SdxlText2, leaveOutLast: false),
             _ => throw NoComponent(component),
         };
         using var document = JsonDocument.Parse(json.ToJsonString());
@@ -93,10 +83,10 @@ public sealed class LdmCheckpoint : IDisposable
     {
         "unet" => LdmKeys.UNet(config, UNetPrefix),
         "vae" => LdmKeys.Vae(config, VaePrefix),
-        "text_encoder" when Family == LdmFamily.Sd1 => LdmKeys.ClipText(config, Sd1Text),
-        "text_encoder" when Family == LdmFamily.Sd2 => LdmKeys.OpenClip(config, Sd2Text, projection: false),
+        "text_encoder" when Family == ModelFamily.Sd1 => LdmKeys.ClipText(config, Sd1Text),
+        "text_encoder" when Family == ModelFamily.Sd2 => LdmKeys.OpenClip(config, Sd2Text, projection: false),
         "text_encoder" => LdmKeys.ClipText(config, SdxlText),
-        "text_encoder_2" when Family == LdmFamily.Sdxl => LdmKeys.OpenClip(config, SdxlText2),
+        "text_encoder_2" when Family == ModelFamily.Sdxl => LdmKeys.OpenClip(config, SdxlText2),
         _ => throw NoComponent(component),
     };
 
@@ -115,13 +105,13 @@ public sealed class LdmCheckpoint : IDisposable
 
     private ModelException NoComponent(string component) => new($"{source.Path} has no part '{component}'; it has {string.Join(", ", Components)}.");
 
-    private static LdmFamily FamilyOf(WeightSource source)
+    private static ModelFamily FamilyOf(WeightSource source)
     {
         if (!Is(source))
             throw new ModelException($"{source.Path} is not a Stable Diffusion checkpoint in one file: it lacks {UNetPrefix}input_blocks.0.0.weight. A LoRA, a VAE or a diffusers folder is loaded another way.");
-        if (source.Contains(SdxlText2 + "positional_embedding")) return LdmFamily.Sdxl;
-        if (source.Contains(Sd2Text + "positional_embedding")) return LdmFamily.Sd2;
-        if (source.Names.Any(name => name.StartsWith(Sd1Text, StringComparison.Ordinal))) return LdmFamily.Sd1;
+        if (source.Contains(SdxlText2 + "positional_embedding")) return ModelFamily.Sdxl;
+        if (source.Contains(Sd2Text + "positional_embedding")) return ModelFamily.Sd2;
+        if (source.Names.Any(name => name.StartsWith(Sd1Text, StringComparison.Ordinal))) return ModelFamily.Sd1;
         throw new ModelException($"{source.Path} holds no text encoder of Stable Diffusion 1, 2 or XL; a checkpoint with all parts is needed.");
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using LoraFactory.Models.Lora;
 
 namespace LoraFactory.Models.Weights;
 
@@ -8,7 +9,7 @@ internal sealed class LdmShapes(WeightSource source)
     private const int MostBlocks = 256, HeadWidth = 64;
 
     /// <summary>Configuration of the UNet. Head counts follow from the family: 8 in SD1, width / 64 later.</summary>
-    public JsonObject UNet(string prefix, LdmFamily family)
+    public JsonObject UNet(string prefix, ModelFamily family)
     {
         var (channels, attends, depths, layers) = Levels(prefix + "input_blocks.");
         var attention = Enumerable.Range(1, MostBlocks).Select(block => $"{prefix}input_blocks.{block}.1.").First(at => source.Contains(at + "norm.weight"));
@@ -25,7 +26,7 @@ internal sealed class LdmShapes(WeightSource source)
             ["transformer_layers_per_block"] = Numbers(depths),
             ["cross_attention_dim"] = Size(attention + "transformer_blocks.0.attn2.to_k.weight", 1),
             // The number of heads, under the name that the format keeps by mistake.
-            ["attention_head_dim"] = family == LdmFamily.Sd1 ? 8 : Numbers(channels.Select(width => Math.Max(1, width / HeadWidth))),
+            ["attention_head_dim"] = family == ModelFamily.Sd1 ? 8 : Numbers(channels.Select(width => Math.Max(1, width / HeadWidth))),
             ["use_linear_projection"] = linear,
             ["norm_num_groups"] = 32,
             ["norm_eps"] = 1e-5,
@@ -33,7 +34,7 @@ internal sealed class LdmShapes(WeightSource source)
             ["flip_sin_to_cos"] = true,
             ["freq_shift"] = 0,
             ["downsample_padding"] = 1,
-            ["sample_size"] = family == LdmFamily.Sdxl ? 128 : 64,
+            ["sample_size"] = family == ModelFamily.Sdxl ? 128 : 64,
         };
         if (!source.Contains(prefix + "label_emb.0.0.weight")) return config;
         config["addition_embed_type"] = "text_time";
@@ -43,7 +44,7 @@ internal sealed class LdmShapes(WeightSource source)
     }
 
     /// <summary>Configuration of the autoencoder.</summary>
-    public JsonObject Vae(string prefix, LdmFamily family)
+    public JsonObject Vae(string prefix, ModelFamily family)
     {
         var channels = new List<long>();
         for (var i = 0; i < MostBlocks && source.TryGet($"{prefix}encoder.down.{i}.block.0.conv1.weight", out var conv); i++) channels.Add(conv.Shape[0]);
@@ -62,9 +63,9 @@ internal sealed class LdmShapes(WeightSource source)
             ["use_post_quant_conv"] = source.Contains(prefix + "post_quant_conv.weight"),
             ["norm_num_groups"] = 32,
             ["act_fn"] = "silu",
-            ["sample_size"] = family == LdmFamily.Sdxl ? 1024 : 512,
-            ["scaling_factor"] = family == LdmFamily.Sdxl ? 0.13025 : 0.18215,
-            ["force_upcast"] = family == LdmFamily.Sdxl,
+            ["sample_size"] = family == ModelFamily.Sdxl ? 1024 : 512,
+            ["scaling_factor"] = family == ModelFamily.Sdxl ? 0.13025 : 0.18215,
+            ["force_upcast"] = family == ModelFamily.Sdxl,
         };
     }
 
