@@ -66,12 +66,17 @@ public sealed record SceneFacts(SceneObject Object, SceneColour Colour, ScenePla
 /// </summary>
 public sealed record SceneClaim
 {
+    /// <summary>The object, null when nothing is said of it.</summary>
     public SceneObject? Object { get; init; }
+    /// <summary>Its colour.</summary>
     public SceneColour? Colour { get; init; }
+    /// <summary>Where it is.</summary>
     public ScenePlace? Place { get; init; }
     /// <summary>1, 2 or 3; without an <see cref="Object"/> it is not spoken of.</summary>
     public int? Count { get; init; }
+    /// <summary>On which side of the picture.</summary>
     public SceneSide? Side { get; init; }
+    /// <summary>How it is drawn.</summary>
     public SceneStyle? Style { get; init; }
 
     /// <summary>The claim that says everything that is true.</summary>

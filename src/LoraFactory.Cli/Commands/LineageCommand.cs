@@ -1,0 +1,42 @@
+using System.CommandLine;
+using System.Text.Json;
+using LoraFactory.Flow;
+using LoraFactory.Stages;
+
+namespace LoraFactory.Cli.Commands;
+
+/// <summary><c>lora lineage RUN [ID]</c>: from an endpoint or adapter back to web pages.</summary>
+public sealed class LineageCommand : ICommandFile
+{
+    /// <inheritdoc/>
+    public CommandGroup Group => CommandGroup.Service;
+
+    /// <inheritdoc/>
+    public int Order => 40;
+
+    /// <inheritdoc/>
+    public Command Build(CommandWorld world)
+    {
+        var run = new Argument<string>("RUN") { Description = "The run's directory, or its name below runs/" };
+        var id = new Argument<string?>("ID") { Description = "Id of an endpoint, report, adapter, plan, sample, record or page; without it the newest", Arity = ArgumentArity.ZeroOrOne };
+        var json = new Option<bool>("--json") { Description = "One JSON line per noun" };
+        var command = new Command("lineage", "Say what something was made from, back to web pages") { run, id, json };
+        command.SetAction(parsed =>
+        {
+            var chain = new Lineage(Open(parsed.GetValue(run)!)).Back(parsed.GetValue(id));
+            foreach (var node in chain)
+                world.Out.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(node, RunDirectory.Json) : $"{node.Kind,-8} {node.Id,-16}  {node.What}");
+            return (int)ExitCode.Done;
+        });
+        return command;
+    }
+
+    /// <summary>An existing run by path or name.</summary>
+    /// <exception cref="LoraException">There is none.</exception>
+    internal static RunDirectory Open(string run)
+    {
+        foreach (var path in new[] { run, Path.Combine("runs", run) })
+            if (Directory.Exists(path)) return new RunDirectory(path);
+        throw new LoraException($"there is no run {run}: neither that directory nor runs/{run} exists.", ExitCode.BadUsage);
+    }
+}

@@ -1,0 +1,100 @@
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages;
+
+/// <summary>One noun on the way back.</summary>
+/// <param name="Kind">"endpoint", "report", "adapter", "plan", "sample", "record", "page" or "seed".</param>
+/// <param name="Id">Its id.</param>
+/// <param name="What">One line: name, caption, URL.</param>
+/// <param name="Parents">Ids of what it was made from.</param>
+public sealed record LineageNode(string Kind, string Id, string What, IReadOnlyList<string> Parents);
+
+/// <summary>Where something came from: follows the parents' ids from an endpoint back to web pages, in the files of one run.</summary>
+public sealed class Lineage
+{
+    private readonly Dictionary<string, LineageNode> nodes = new(StringComparer.Ordinal);
+    private readonly RunDirectory run;
+
+    /// <summary>Reads what the run's stages have written so far.</summary>
+    /// <exception cref="LoraException">A file is damaged.</exception>
+    public Lineage(RunDirectory run)
+    {
+        this.run = run;
+        if (One<Seed>(StageName.Crawl, "seed.json") is { } seed) Add("seed", seed.Id, $"\"{seed.Topic}\", {seed.Terms.Count} terms, {seed.Urls.Count} addresses", []);
+        foreach (var page in Many<Page>(StageName.Crawl, "pages.jsonl"))
+            Add("page", page.Id, $"{page.Url}  fetched {page.FetchedAt:yyyy-MM-dd HH:mm:ss}Z, licence {page.Licence ?? "not stated"}", [page.SeedId]);
+        foreach (var record in Many<Record>(StageName.Clean, "records.jsonl"))
+            Add("record", record.Id, $"{record.PictureUrl}  {record.Width}×{record.Height}, licence {record.Licence ?? "not stated"}, sha256 {record.BlobHash}", [record.PageId]);
+        foreach (var sample in Many<Sample>(StageName.Label, "samples.jsonl"))
+            Add("sample", sample.Id, $"\"{sample.Caption}\"  {sample.Split.ToString().ToLowerInvariant()}, caption from {sample.CaptionSource}", [sample.RecordId]);
+        if (One<TrainPlan>(StageName.Configure, "plan.json") is { } plan)
+            Add("plan", plan.Id, $"rank {plan.Train.Rank}, {plan.Train.Steps} steps, base {plan.BaseHash}", [.. plan.TrainSampleIds, .. plan.ValidationSampleIds]);
+        if (One<Adapter>(StageName.Train, "adapter.json") is { } adapter)
+            Add("adapter", adapter.Id, $"{adapter.Path}  {adapter.Steps} steps, sha256 {adapter.Sha256}", [adapter.PlanId]);
+        if (One<Report>(StageName.Evaluate, "report.json") is { } report) Add("report", report.Id, report.Verdict, [report.AdapterId]);
+        if (One<Endpoint>(StageName.Deploy, "endpoint.json") is { } endpoint)
+            Add("endpoint", endpoint.Id, $"{endpoint.AdapterName} version {endpoint.Version}, {endpoint.State}", [endpoint.ReportId]);
+    }
+
+    /// <summary>Everything that the run knows, by id.</summary>
+    public IReadOnlyDictionary<string, LineageNode> Nodes => nodes;
+
+    /// <summary>
+    /// The node and all its ancestors, each once, nearest first: an endpoint's report, its adapter, its plan, samples, records, pages, seed.
+    /// Without an id it starts at the newest noun that there is. A prefix of an id will do when it is the only one.
+    /// </summary>
+    /// <exception cref="LoraException">No such id, several, or an empty run.</exception>
+    public IReadOnlyList<LineageNode> Back(string? id = null)
+    {
+        var start = id is null ? Newest() : Find(id);
+        var found = new List<LineageNode>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var waiting = new Queue<LineageNode>([start]);
+        seen.Add(start.Id);
+        while (waiting.TryDequeue(out var node))
+        {
+            found.Add(node);
+            foreach (var parent in node.Parents)
+            {
+                if (!seen.Add(parent)) continue;
+                waiting.Enqueue(nodes.TryGetValue(parent, out var known) ? known : new LineageNode("unknown", parent, $"not in {run.Path}: its stage's files were removed", []));
+            }
+        }
+        return found;
+    }
+
+    private LineageNode Newest()
+    {
+        foreach (var kind in new[] { "endpoint", "report", "adapter", "plan" })
+            if (nodes.Values.FirstOrDefault(n => n.Kind == kind) is { } node) return node;
+        throw new LoraException($"{run.Path} has no endpoint, report, adapter or plan yet. Name an id, or run the line further.", ExitCode.BadUsage);
+    }
+
+    private LineageNode Find(string id)
+    {
+        if (nodes.TryGetValue(id, out var exact)) return exact;
+        var near = nodes.Values.Where(n => id.Length >= 4 && n.Id.StartsWith(id, StringComparison.Ordinal)).Take(3).ToList();
+        return near.Count switch
+        {
+            1 => near[0],
+            0 => throw new LoraException($"{run.Path} knows no id {id}.", ExitCode.BadUsage),
+            _ => throw new LoraException($"{id} begins several ids, for example {near[0].Id} and {near[1].Id}. Give more of it.", ExitCode.BadUsage),
+        };
+    }
+
+    private void Add(string kind, string id, string what, IReadOnlyList<string> parents) => nodes[id] = new LineageNode(kind, id, what, parents);
+
+    private T? One<T>(StageName stage, string file) where T : class
+    {
+        var path = PathOf(stage, file);
+        return File.Exists(path) ? RunDirectory.ReadJson<T>(path) : null;
+    }
+
+    private IEnumerable<T> Many<T>(StageName stage, string file)
+    {
+        var path = PathOf(stage, file);
+        return File.Exists(path) ? RunDirectory.ReadLines<T>(path) : [];
+    }
+
+    private string PathOf(StageName stage, string file) => Path.Combine(run.Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", file);
+}

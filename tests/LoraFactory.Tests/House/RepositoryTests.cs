@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using LoraFactory.Flow;
+using Xunit;
+
+namespace LoraFactory.Tests.House;
+
+/// <summary>Formatting, the README's tree, the recipes that ship, and what the repository must hold.</summary>
+public sealed partial class RepositoryTests
+{
+    [Fact]
+    public async Task Every_file_is_formatted()
+    {
+        foreach (var folder in new[] { "src", "tests" })
+        {
+            var start = new ProcessStartInfo("dotnet", ["format", "whitespace", folder, "--folder", "--verify-no-changes", "--exclude", "**/obj/**", "**/bin/**"])
+            {
+                WorkingDirectory = TestData.Root,
+                UseShellExecute = false,
+                RedirectStandardError = true,
+                RedirectStandardOutput = true,
+            };
+            using var process = Process.Start(start)!;
+            var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+            var error = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            Assert.True(process.ExitCode == 0, $"dotnet format whitespace {folder} --folder would change files:\n{error}{await output}");
+        }
+    }
+
+    [Fact]
+    public void The_readmes_tree_is_the_repositorys()
+    {
+        foreach (var readme in new[] { "README.md", "README.zh-CN.md" })
+        {
+            var tree = Fence().Match(SourceTree.Read(readme)).Groups["tree"].Value;
+            var named = TreePath().Matches(tree).Select(m => m.Groups["path"].Value.TrimEnd('/')).ToList();
+            Assert.True(named.Count >= 10, $"{readme}: only {named.Count} paths in its tree");
+            SourceTree.NoOffenders(named.Where(p => !Path.Exists(Path.Combine(TestData.Root, p))).Select(p => $"{readme} names {p}, which does not exist"));
+            var there = Directory.GetDirectories(TestData.Root).Select(Path.GetFileName).Where(d => !d!.StartsWith('.') && d is not ("build" or "runs" or "artifacts" or "shared" or "src"))
+                .Concat(Directory.GetDirectories(Path.Combine(TestData.Root, "src")).Select(d => "src/" + Path.GetFileName(d)));
+            SourceTree.NoOffenders(there.Where(d => !named.Contains(d!)).Select(d => $"{readme} does not explain {d}"));
+        }
+    }
+
+    [Fact]
+    public void Every_recipe_that_ships_is_valid_but_for_paths_of_ones_own()
+    {
+        var recipes = SourceTree.Files("recipes", "*.yaml");
+        Assert.True(recipes.Count >= 2);
+        foreach (var recipe in recipes)
+        {
+            var reading = RecipeReader.Read(Path.Combine(TestData.Root, recipe), environment: new Dictionary<string, string>());
+            Assert.All(reading.Problems, p => Assert.Contains(p.Id, new[] { "LR102", "LR131" })); // a model or folder that is not on this machine
+        }
+    }
+
+    [Fact]
+    public void Every_key_of_a_recipe_that_ships_is_explained()
+    {
+        foreach (var recipe in SourceTree.Files("recipes", "*.yaml"))
+        {
+            var lines = SourceTree.Read(recipe).Split('\n');
+            for (var i = 0; i < lines.Length; i++)
+            {
+                if (!KeyLine().IsMatch(lines[i])) continue;
+                Assert.True(lines[i].Contains(" # ", StringComparison.Ordinal) || (i > 0 && lines[i - 1].TrimStart().StartsWith('#')), $"{recipe}:{i + 1} has no comment: {lines[i]}");
+            }
+        }
+    }
+
+    [Fact]
+    public void The_licence_is_whole()
+    {
+        var licence = SourceTree.Read("LICENSE");
+        Assert.Contains("Apache License", licence);
+        Assert.Contains("Version 2.0, January 2004", licence);
+        Assert.Contains("END OF TERMS AND CONDITIONS", licence);
+    }
+
+    [Fact]
+    public void Tests_mirror_the_projects()
+    {
+        var projects = Directory.GetDirectories(Path.Combine(TestData.Root, "src")).Select(d => Path.GetFileName(d)["LoraFactory.".Length..]).ToHashSet();
+        var folders = Directory.GetDirectories(Path.Combine(TestData.Root, "tests", "LoraFactory.Tests")).Select(Path.GetFileName).Except(["bin", "obj", "House", "Parity", "TestResults"]);
+        Assert.All(folders, f => Assert.Contains(f!, projects));
+    }
+
+    [GeneratedRegex(@"```\n(?<tree>(?:(?!```).)*src/(?:(?!```).)*)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Fence();
+
+    [GeneratedRegex(@"^(?<path>[A-Za-z.][\w./-]*)\s", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex TreePath();
+
+    [GeneratedRegex(@"^\s*[a-z_]+:( |$)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex KeyLine();
+}

@@ -1,0 +1,75 @@
+using LoraFactory.Flow;
+using LoraFactory.Stages;
+using Xunit;
+using Record = LoraFactory.Flow.Record;
+
+namespace LoraFactory.Tests.Stages;
+
+/// <summary>From an endpoint back to web pages, through the files that the stages write.</summary>
+public sealed class LineageTests : IDisposable
+{
+    private readonly string folder = TestData.NewFolder();
+    private readonly RunDirectory run;
+
+    public LineageTests()
+    {
+        run = new RunDirectory(Path.Combine(folder, "run"));
+        RunDirectory.WriteJson(run.File(StageName.Crawl, "seed.json"), new Seed("seed01", "blueprints", [], ["http://a.test/"]));
+        RunDirectory.WriteLines(run.File(StageName.Crawl, "pages.jsonl"), Enumerable.Range(1, 3).Select(i => new Page
+        {
+            Id = $"page0{i}", SeedId = "seed01", Url = $"http://a.test/{i}", FinalUrl = $"http://a.test/{i}", Status = 200, FetchedAt = DateTimeOffset.UnixEpoch,
+            Headers = new Dictionary<string, string>(), BlobHash = "b", MediaType = "text/html", Depth = 0, Licence = "CC0",
+        }));
+        RunDirectory.WriteLines(run.File(StageName.Clean, "records.jsonl"), Enumerable.Range(1, 3).Select(i => new Record
+        {
+            Id = $"record0{i}", PageId = $"page0{i}", PageUrl = $"http://a.test/{i}", PictureUrl = $"http://a.test/{i}.png", BlobHash = "b", Width = 64, Height = 64,
+        }));
+        RunDirectory.WriteLines(run.File(StageName.Label, "samples.jsonl"), Enumerable.Range(1, 3).Select(i => new Sample
+        {
+            Id = $"sample0{i}", RecordId = $"record0{i}", BlobHash = "b", Caption = "a blueprint", CaptionSource = "alt", Split = Split.Train, Cluster = i, EmbeddingRow = i, Width = 64, Height = 64,
+        }));
+        RunDirectory.WriteJson(run.File(StageName.Configure, "plan.json"), new TrainPlan
+        {
+            Id = "plan01", Train = new TrainOptions { Rank = 4, Steps = 9 }, BasePath = "x", BaseHash = "h", Values = [], EstimatedSeconds = 1, EstimatedMemoryMiB = 1,
+            TrainSampleIds = ["sample01"], ValidationSampleIds = ["sample02"],
+        });
+        RunDirectory.WriteJson(run.File(StageName.Train, "adapter.json"), new Adapter
+        {
+            Id = "adapter01", PlanId = "plan01", Path = "5-train/adapter.safetensors", Sha256 = "s", Steps = 9, FinalLoss = 1, ValidationLoss = double.NaN, Seconds = 1, PeakMemoryMiB = 1,
+        });
+        RunDirectory.WriteJson(run.File(StageName.Evaluate, "report.json"), new Report("report01", "adapter01", true, "learnt", []));
+        RunDirectory.WriteJson(run.File(StageName.Deploy, "endpoint.json"), new Endpoint("endpoint01", "report01", "blueprint", 1, "champion", "c", "b"));
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public void An_endpoint_traces_back_to_the_pages_that_its_samples_came_from_and_no_others()
+    {
+        var chain = new Lineage(run).Back();
+        Assert.Equal(["endpoint01", "report01", "adapter01", "plan01", "sample01", "sample02", "record01", "record02", "page01", "page02", "seed01"], chain.Select(n => n.Id));
+        Assert.Contains("licence CC0", chain.Single(n => n.Id == "page01").What);
+    }
+
+    [Fact]
+    public void Any_noun_can_be_asked_for_also_by_the_start_of_its_id()
+    {
+        Assert.Equal(["sample03", "record03", "page03", "seed01"], new Lineage(run).Back("sample03").Select(n => n.Id));
+        Assert.Equal(["adapter01", "plan01"], new Lineage(run).Back("adap").Select(n => n.Id).Take(2));
+        Assert.Contains("several", Assert.Throws<LoraException>(() => new Lineage(run).Back("page")).Message);
+        Assert.Contains("knows no id", Assert.Throws<LoraException>(() => new Lineage(run).Back("nothing")).Message);
+    }
+
+    [Fact]
+    public void A_lost_stage_is_named_instead_of_passed_over()
+    {
+        File.Delete(run.File(StageName.Clean, "records.jsonl"));
+        var chain = new Lineage(run).Back("sample01");
+        Assert.Equal(("unknown", "record01"), (chain[1].Kind, chain[1].Id));
+        Assert.Contains("removed", chain[1].What);
+    }
+
+    [Fact]
+    public void An_empty_run_says_so() =>
+        Assert.Throws<LoraException>(() => new Lineage(new RunDirectory(Path.Combine(folder, "empty"))).Back());
+}
