@@ -27,7 +27,7 @@ public sealed class Lineage
             Add("record", record.Id, $"{record.PictureUrl}  {record.Width}×{record.Height}, licence {record.Licence ?? "not stated"}, sha256 {record.BlobHash}", [record.PageId]);
         foreach (var sample in Many<Sample>(StageName.Label, "samples.jsonl"))
             Add("sample", sample.Id, $"\"{sample.Caption}\"  {sample.Split.ToString().ToLowerInvariant()}, caption from {sample.CaptionSource}", [sample.RecordId]);
-        if (One<TrainPlan>(StageName.Configure, "plan.json") is { } plan)
+        if (PathOf(StageName.Configure, "plan.yaml") is var planPath && File.Exists(planPath) && PlanFile.Read(planPath) is var plan)
             Add("plan", plan.Id, $"rank {plan.Train.Rank}, {plan.Train.Steps} steps, base {plan.BaseHash}", [.. plan.TrainSampleIds, .. plan.ValidationSampleIds]);
         if (One<Adapter>(StageName.Train, "adapter.json") is { } adapter)
             Add("adapter", adapter.Id, $"{adapter.Path}  {adapter.Steps} steps, sha256 {adapter.Sha256}", [adapter.PlanId]);

@@ -45,7 +45,8 @@ public static class LoraResize
         if (rank > kept) (up, down) = (up.ConstantPadNd([0, rank - kept]), down.ConstantPadNd([0, 0, 0, rank - kept]));
         shape[0] = rank;
         var resized = new LoraModule(module.Component, module.Path, down.Reshape(shape).Contiguous(),
-            (module.IsConvolution ? up.Reshape([outputs, rank, 1, 1]) : up).Contiguous(), module.Scale * rank) { Dropout = module.Dropout };
+            (module.IsConvolution ? up.Reshape([outputs, rank, 1, 1]) : up).Contiguous(), module.Scale * rank)
+        { Dropout = module.Dropout };
         if (IsZero(values)) return new(resized, null, null);
         double Power(IEnumerable<double> all, double p) => all.Sum(x => Math.Pow(x, p));
         return new(resized, Power(values.Take(kept), 1) / Power(values, 1), Math.Sqrt(Power(values.Take(kept), 2) / Power(values, 2)));

@@ -20,7 +20,7 @@ public sealed class CrawlStage : IStage
     public StageName Name => StageName.Crawl;
 
     /// <inheritdoc/>
-    public IEnumerable<object> Options(Recipe recipe) => [recipe.Seed, recipe.Crawl];
+    public IEnumerable<object> Options(Recipe recipe) => [recipe.Seed, Lasting(recipe.Crawl)];
 
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context) => context.Recipe.Seed.ConceptStore is { Length: > 0 } store ? [store] : [];
@@ -32,7 +32,7 @@ public sealed class CrawlStage : IStage
             throw new LoraException("seed.urls is empty: give at least one http(s) URL where the crawl begins, or use label.source: folder for pictures of your own.", ExitCode.BadUsage);
         var seed = MakeSeed(context);
         RunDirectory.WriteJson(context.Run.File(Name, "seed.json"), seed);
-        var key = ContentId.Of(seed.Id, System.Text.Json.JsonSerializer.Serialize(context.Recipe.Crawl, RunDirectory.Json));
+        var key = ContentId.Of(seed.Id, System.Text.Json.JsonSerializer.Serialize(Lasting(context.Recipe.Crawl), RunDirectory.Json));
         try
         {
             using var frontier = Frontier.Open(context.Run.File(Name, "frontier.db"), key);
@@ -48,6 +48,9 @@ public sealed class CrawlStage : IStage
             throw new LoraException($"{context.Run.File(Name, "frontier.db")} is damaged: delete {context.Run.Of(Name)} to crawl again.", inner: e);
         }
     }
+
+    // Where a host is reached and how many at once changes nothing about what it says: a web on another port is no new crawl.
+    private static CrawlOptions Lasting(CrawlOptions options) => options with { Resolve = [], Concurrency = 1, TimeoutSeconds = 1 };
 
     private static Seed MakeSeed(StageContext context)
     {

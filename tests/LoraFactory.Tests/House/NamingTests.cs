@@ -59,7 +59,7 @@ public sealed partial class NamingTests
     public void Nothing_is_left_half_done()
     {
         // Put together from halves, so that this file does not find itself.
-        string[] marks = ["TO" + "DO", "FIX" + "ME", "NotImplemented" + "Exception", "Skip " + "=", "HA" + "CK"];
+        string[] marks = ["TO" + "DO", "FIX" + "ME", "NotImplemented" + "Exception", "Fact(" + "Skip", "Theory(" + "Skip", "HA" + "CK"];
         var offenders = from file in SourceTree.Code.Concat(SourceTree.Files("native")).Append("lora")
                         let text = SourceTree.Read(file)
                         from mark in marks

@@ -28,7 +28,7 @@ public sealed class LineageTests : IDisposable
         {
             Id = $"sample0{i}", RecordId = $"record0{i}", BlobHash = "b", Caption = "a blueprint", CaptionSource = "alt", Split = Split.Train, Cluster = i, EmbeddingRow = i, Width = 64, Height = 64,
         }));
-        RunDirectory.WriteJson(run.File(StageName.Configure, "plan.json"), new TrainPlan
+        PlanFile.Write(run.File(StageName.Configure, "plan.yaml"), new TrainPlan
         {
             Id = "plan01", Train = new TrainOptions { Rank = 4, Steps = 9 }, BasePath = "x", BaseHash = "h", Values = [], EstimatedSeconds = 1, EstimatedMemoryMiB = 1,
             TrainSampleIds = ["sample01"], ValidationSampleIds = ["sample02"],

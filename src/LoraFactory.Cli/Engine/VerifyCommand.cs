@@ -3,7 +3,7 @@ using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Models.Parity;
 
-namespace LoraFactory.Cli.Commands;
+namespace LoraFactory.Cli.Engine;
 
 /// <summary><c>lora verify DIR</c>: recomputes golden cases and compares them with what is expected.</summary>
 public sealed class VerifyCommand : ICommandFile

@@ -1,0 +1,34 @@
+using System.CommandLine;
+using LoraFactory.Flow;
+using LoraFactory.Stages.Crawl;
+
+namespace LoraFactory.Cli.Commands;
+
+/// <summary><c>lora concepts import FILE</c>: ConceptNet's assertions into a local store that <c>seed.concept_store</c> names.</summary>
+public sealed class ConceptsCommand : ICommandFile
+{
+    /// <inheritdoc/>
+    public CommandGroup Group => CommandGroup.Stages;
+
+    /// <inheritdoc/>
+    public int Order => 1;
+
+    /// <inheritdoc/>
+    public Command Build(CommandWorld world)
+    {
+        var file = new Argument<string>("FILE") { Description = "ConceptNet's assertions: tab-separated, plain or .gz" };
+        var store = new Option<string>("--to") { Description = "Store to write; one that exists is replaced", HelpName = "STORE", DefaultValueFactory = _ => "runs/concepts.db" };
+        var language = new Option<string>("--language") { Description = "Keep edges with both ends in this language, or \"all\"", HelpName = "CODE", DefaultValueFactory = _ => "en" };
+        var import = new Command("import", "Import ConceptNet's assertions for the expansion of topics") { file, store, language };
+        import.SetAction((parsed, token) => Task.Run(() =>
+        {
+            var (from, to, only) = (parsed.GetValue(file)!, parsed.GetValue(store)!, parsed.GetValue(language)!);
+            if (!File.Exists(from)) throw new LoraException($"{from} does not exist. Name the assertions file of ConceptNet.", ExitCode.BadUsage);
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(to))!);
+            var done = ConceptStore.Import(from, to, only == "all" ? null : only, token);
+            world.Out.WriteLine($"{done.Edges} edges of {done.Lines} lines kept in {to}{(done.Skipped > 0 ? $", {done.Skipped} unreadable lines left out" : "")}. Next: seed.concept_store: {to}");
+            return (int)ExitCode.Done;
+        }, token));
+        return new Command("concepts", "A local ConceptNet for the crawl's related terms") { import };
+    }
+}

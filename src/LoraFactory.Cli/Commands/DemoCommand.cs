@@ -1,0 +1,93 @@
+using System.CommandLine;
+using LoraFactory.Cli.Demo;
+using LoraFactory.Flow;
+using LoraFactory.Stages;
+
+namespace LoraFactory.Cli.Commands;
+
+/// <summary><c>lora demo</c>: plays a small web on loopback and takes it to a deployed, measured adapter.</summary>
+public sealed class DemoCommand : ICommandFile
+{
+    /// <inheritdoc/>
+    public CommandGroup Group => CommandGroup.Line;
+
+    /// <inheritdoc/>
+    public int Order => 20;
+
+    private sealed record Wishes(string Site, bool OwnSite, string? Topic, string[] Sets, string Runs, bool Fresh, bool KeepServing);
+
+    /// <inheritdoc/>
+    public Command Build(CommandWorld world)
+    {
+        var keep = new Option<bool>("--keep-serving") { Description = "Leave the endpoint up until Ctrl-C" };
+        var site = new Option<string?>("--site") { Description = "Another demo web: a folder with a folder for each host", HelpName = "DIR" };
+        var topic = new Option<string?>("--topic") { Description = "Another topic, in a few words", HelpName = "T" };
+        var fresh = new Option<bool>("--fresh") { Description = "Forget an earlier run of the demo" };
+        var sets = RunCommand.SetOption();
+        var runs = RunCommand.RunsOption();
+        var command = new Command("demo", "The whole line on a small web on loopback: topic to picture, offline") { keep, site, topic, fresh, sets, runs };
+        command.SetAction(async (parsed, token) =>
+        {
+            var own = parsed.GetValue(site);
+            var wishes = new Wishes(own ?? Path.Combine(Root(), "demo", "web"), own is not null, parsed.GetValue(topic), parsed.GetValue(sets) ?? [], parsed.GetValue(runs)!, parsed.GetValue(fresh), parsed.GetValue(keep));
+            await RunAsync(world, wishes, token);
+            return (int)ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static async Task RunAsync(CommandWorld world, Wishes wishes, CancellationToken token)
+    {
+        await using var web = await DemoWeb.StartAsync(wishes.Site);
+        await world.Error.WriteLineAsync($"The demo web is on 127.0.0.1:{web.Port}: {string.Join(", ", web.Hosts)}");
+        var overrides = DemoPlan.Overrides(web, wishes.Site, wishes.OwnSite, wishes.Topic);
+        var reading = RecipeReader.Read(Path.Combine(Root(), "recipes", "demo.yaml"), [.. overrides, .. wishes.Sets]);
+        var recipe = reading.OrThrow();
+        var place = Path.Combine(wishes.Runs, recipe.Name);
+        if (wishes.Fresh && Directory.Exists(place)) Directory.Delete(place, recursive: true);
+        var run = new RunDirectory(place);
+        await RunCommand.RunLine(world, FactoryLine.Standard(), run, reading, new LineRequest(), json: false, token);
+        RunCommand.WriteResults(world, run);
+        var endpoint = Path.Combine(run.Of(StageName.Deploy), "endpoint.json");
+        if (!File.Exists(endpoint))
+        {
+            await world.Error.WriteLineAsync("The line ended before deploy: there is no endpoint to start.");
+            return;
+        }
+        await ServeAsync(world, wishes, recipe, run, RunDirectory.ReadJson<Endpoint>(endpoint), token);
+    }
+
+    private static async Task ServeAsync(CommandWorld world, Wishes wishes, Recipe recipe, RunDirectory run, Endpoint endpoint, CancellationToken token)
+    {
+        var port = DemoEndpoint.FreePort(recipe.Deploy.Port);
+        string[] arguments = ["serve", "--base", recipe.Base.Model, "--store", recipe.Deploy.Store, "--port", port.ToString()];
+        using var server = await DemoEndpoint.StartAsync(arguments, port, Path.Combine(run.Path, "serve.log"), token);
+        var prompt = (recipe.Evaluate.Prompts is [var first, ..] ? first : "{trigger}").Replace("{trigger}", recipe.Label.Trigger, StringComparison.Ordinal);
+        foreach (var (name, text) in new[] { ("demo-base.png", prompt), ("demo-adapter.png", $"{prompt} <lora:{endpoint.AdapterName}:1>") })
+        {
+            var picture = await server.DrawAsync(text, recipe.RandomSeed, recipe.Evaluate.SamplerSteps, recipe.Evaluate.Guidance, token);
+            var path = Path.Combine(run.Path, name);
+            AtomicFile.Write(path, stream => stream.Write(picture));
+            world.Out.WriteLine($"{"picture",-9} {path}  \"{text}\"");
+        }
+        world.Out.WriteLine($"{"serving",-9} {server.Address}{(wishes.KeepServing ? "  until Ctrl-C" : "  (ended; lora demo --keep-serving leaves it up)")}");
+        if (!wishes.KeepServing) return;
+        try
+        {
+            await server.WaitForEndAsync(token);
+        }
+        catch (OperationCanceledException)
+        {
+            return; // Ctrl-C is how this is meant to end
+        }
+    }
+
+    /// <summary>The folder that holds recipes/ and demo/: LORA_ROOT, which the launcher sets, or one above the program.</summary>
+    private static string Root()
+    {
+        if (Environment.GetEnvironmentVariable("LORA_ROOT") is { Length: > 0 } named) return named;
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+            if (File.Exists(Path.Combine(at.FullName, "recipes", "demo.yaml"))) return at.FullName;
+        throw new LoraException("recipes/demo.yaml was not found above the program. Start it with ./lora from the repository.", ExitCode.BadUsage);
+    }
+}
