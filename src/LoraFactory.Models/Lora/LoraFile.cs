@@ -31,13 +31,13 @@ public static class LoraFile
     {
         reading ??= new();
         if (!Directory.Exists(path)) return ReadFile(path, reading, null);
-        if (File.Exists(Path.Combine(path, "adapter_model.safetensors"))) return ReadPeft(path, reading);
+        if (PeftWeights(path) is not null) return ReadPeft(path, reading);
         if (File.Exists(Path.Combine(path, "pytorch_lora_weights.safetensors"))) return ReadFile(Path.Combine(path, "pytorch_lora_weights.safetensors"), reading, null);
         var parts = new List<LoraAdapter>();
         try
         {
             foreach (var component in new[] { "unet", "text_encoder", "text_encoder_2" })
-                if (File.Exists(Path.Combine(path, component, "adapter_model.safetensors"))) parts.Add(ReadPeft(Path.Combine(path, component), reading with { Component = component }));
+                if (PeftWeights(Path.Combine(path, component)) is not null) parts.Add(ReadPeft(Path.Combine(path, component), reading with { Component = component }));
             if (parts.Count == 0)
                 throw new ModelException($"{path} is no adapter: it has neither adapter_model.safetensors, pytorch_lora_weights.safetensors nor folders unet, text_encoder, text_encoder_2 with one.");
             return new([.. parts.SelectMany(p => p.Modules)], parts[0].Metadata, [.. parts.SelectMany(p => p.UnknownKeys)]);
@@ -90,6 +90,9 @@ public static class LoraFile
         return Read(source, reading, config);
     }
 
+    private static string? PeftWeights(string folder) =>
+        new[] { "adapter_model.safetensors", "adapter_model.bin" }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+
     private static LoraAdapter ReadPeft(string folder, LoraReading reading)
     {
         var file = Path.Combine(folder, "adapter_config.json");
@@ -98,7 +101,7 @@ public static class LoraFile
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(file));
-            return ReadFile(Path.Combine(folder, "adapter_model.safetensors"), reading, PeftConfig.Read(json.RootElement, file));
+            return ReadFile(PeftWeights(folder)!, reading, PeftConfig.Read(json.RootElement, file));
         }
         catch (JsonException e)
         {

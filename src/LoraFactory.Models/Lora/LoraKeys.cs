@@ -95,13 +95,26 @@ public static partial class LoraKeys
         };
     }
 
-    /// <summary>The layer that the Stable Diffusion web UI derives from a module of an SD 1.x adapter.</summary>
-    public static string WebUiLayer(string component, string path) => component switch
+    /// <summary>
+    /// The layer that the Stable Diffusion web UI derives from a module: the original code's names, for the second text encoder of SDXL and that of SD 2
+    /// those of OpenCLIP.
+    /// </summary>
+    public static string WebUiLayer(string component, string path, ModelFamily family)
     {
-        "unet" => "diffusion_model_" + LoraPaths.ToOriginal(path, ModelFamily.Sd1).Replace('.', '_'),
-        "text_encoder" => "transformer_" + path.Replace('.', '_'),
-        _ => throw new ModelException($"The web UI's names of '{component}' are not known; it reads unet and text_encoder of SD 1.x."),
-    };
+        var flat = path.Replace('.', '_');
+        return (component, family) switch
+        {
+            ("unet", _) => "diffusion_model_" + LoraPaths.ToOriginal(path, family).Replace('.', '_'),
+            ("text_encoder", ModelFamily.Sd1) => "transformer_" + flat,
+            ("text_encoder", ModelFamily.Sd2) => "model_" + OpenClip(flat),
+            ("text_encoder", _) => "0_transformer_" + flat,
+            ("text_encoder_2", _) => "1_model_" + OpenClip(flat),
+            _ => throw new ModelException($"The web UI has no name for layers of '{component}'; it knows unet, text_encoder and text_encoder_2."),
+        };
+    }
+
+    private static string OpenClip(string flat) => flat.Replace("text_model_encoder_layers_", "transformer_resblocks_", StringComparison.Ordinal)
+        .Replace("self_attn_", "attn_", StringComparison.Ordinal).Replace("mlp_fc1", "mlp_c_fc", StringComparison.Ordinal).Replace("mlp_fc2", "mlp_c_proj", StringComparison.Ordinal);
 
     private static LoraKey Named(Group component, string path, LoraPart part, LoraNaming naming)
     {

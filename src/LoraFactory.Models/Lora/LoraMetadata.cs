@@ -126,6 +126,10 @@ public static class LoraMetadata
         return metadata.Count > 0 ? "SD1" : "Unknown";
     }
 
+    /// <summary>Family of the base that a header speaks of; SD 1 where it says nothing.</summary>
+    public static ModelFamily FamilyOf(IReadOnlyDictionary<string, string> metadata) =>
+        VersionLabel(metadata) switch { "SDXL" => ModelFamily.Sdxl, "SD2" => ModelFamily.Sd2, _ => ModelFamily.Sd1 };
+
     private static string Whole(long number) => number.ToString(CultureInfo.InvariantCulture);
 
     // Python prints 2.0 for a float that is whole, and 1e-05 with at least two digits of exponent

@@ -3,6 +3,7 @@ using System.Text.Json;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
+using LoraFactory.Torch.Nn;
 
 namespace LoraFactory.Models.Parity;
 
@@ -61,9 +62,29 @@ public sealed class LoraFilesGolden : IGoldenCheck
         }
         p.Compare("base again", "out.base", tolerance);
         foreach (var name in p.Case.Names("out.mixed_as_diffusers_reads_it")) p.Found.NotCovered.Add($"{name} (another loader's fault)");
+        PerRow(p);
         Writing(p);
         Hashes(p);
         WebUi(p);
+    }
+
+    // Served: the first row with the adapter, the second at half strength, further ones without.
+    private static void PerRow(Pipeline p)
+    {
+        using var set = new AdapterSet(new Dictionary<string, ParameterStore> { ["text_encoder"] = p.Text.Store, ["unet"] = p.UNet.Store });
+        set.Load("golden", p.File("kohya"));
+        var (ids, sample, timesteps) = (p.Case.Tensor("in.input_ids"), p.Case.Tensor("in.sample"), p.Case.Tensor("in.timesteps"));
+        Dictionary<string, double>[] rows = [.. Enumerable.Range(0, (int)ids.Size(0)).Select(i => i > 1 ? [] : new Dictionary<string, double> { ["golden"] = i == 0 ? 1 : 0.5 })];
+        Tensor states, noise;
+        using (set.Use("text_encoder", rows)) states = p.Text.Text.Forward(ids).LastHiddenState;
+        using (set.Use("unet", rows, repeats: 2)) noise = p.UNet.Forward(Ops.Cat([sample, sample]), Ops.Cat([timesteps, timesteps]), Ops.Cat([states, states]));
+        for (var row = 0; row < rows.Length; row++)
+        {
+            var output = row switch { 0 => "out.lora", 1 => "out.half", _ => "out.base" };
+            p.Found.Close($"served row {row}: {output}.text", states.Select(0, row), p.Case.Tensor(output + ".text").Select(0, row), p.Case.Tolerance());
+            foreach (var repeat in new[] { row, row + rows.Length })
+                p.Found.Close($"served row {repeat}: {output}.unet", noise.Select(0, repeat), p.Case.Tensor(output + ".unet").Select(0, row), p.Case.Tolerance());
+        }
     }
 
     // Written in each spelling, the adapter has the reference files' names and draws the same.
@@ -73,9 +94,10 @@ public sealed class LoraFilesGolden : IGoldenCheck
         try
         {
             using var adapter = LoraFile.Read(p.File("kohya"));
+            var family = LoraMetadata.FamilyOf(adapter.Metadata);
             foreach (var (stem, writing) in new (string, LoraWriting)[]
             {
-                ("kohya", new()), ("diffusers-folded", new() { Naming = LoraNaming.Diffusers }),
+                ("kohya", new() { Family = family }), ("diffusers-folded", new() { Naming = LoraNaming.Diffusers }),
                 ("diffusers-metadata", new() { Naming = LoraNaming.Diffusers, AdapterMetadata = true }), ("peft", new() { Naming = LoraNaming.Peft }),
             })
             {
@@ -99,13 +121,13 @@ public sealed class LoraFilesGolden : IGoldenCheck
     {
         var hashes = p.Case.Json.GetProperty("hashes");
         using var adapter = LoraFile.Read(p.File("kohya"));
-        var weights = LoraWriter.Weights(adapter.Modules, new());
+        var weights = LoraWriter.Weights(adapter.Modules, new() { Family = LoraMetadata.FamilyOf(adapter.Metadata) });
         var made = SafetensorsWriter.Hashes(weights, adapter.Metadata);
         p.Found.Equal("sshs_model_hash", made.Model, hashes.GetProperty("sshs_model_hash").GetString());
         p.Found.Equal("sshs_legacy_hash", made.Legacy, hashes.GetProperty("sshs_legacy_hash").GetString());
         p.Found.Equal("header_length_of_the_hashed_file", HeaderLength(weights, adapter.Metadata), hashes.GetProperty("header_length_of_the_hashed_file").GetInt64());
         if (hashes.GetProperty("fp16_sshs_model_hash").GetString() is { } half)
-            p.Found.Equal("fp16_sshs_model_hash", SafetensorsWriter.Hashes(LoraWriter.Weights(adapter.Modules, new() { DType = DType.Float16 }), adapter.Metadata).Model, half);
+            p.Found.Equal("fp16_sshs_model_hash", SafetensorsWriter.Hashes(LoraWriter.Weights(adapter.Modules, new() { DType = DType.Float16, Family = LoraMetadata.FamilyOf(adapter.Metadata) }), adapter.Metadata).Model, half);
         string[] order = [.. p.Case.Json.GetProperty("tensor_order_in_file").EnumerateArray().Select(n => n.GetString()!)];
         var gap = Array.IndexOf(order, "...");
         string[] names = [.. SafetensorsWriter.InFileOrder(weights).Select(w => w.Name)];
@@ -148,22 +170,23 @@ public sealed class LoraFilesGolden : IGoldenCheck
         using var json = JsonDocument.Parse(System.IO.File.ReadAllBytes(p.Case.Path("a1111.json")));
         var facts = json.RootElement;
         using var adapter = LoraFile.Read(p.File("kohya"));
-        var hash = SafetensorsWriter.Hashes(LoraWriter.Weights(adapter.Modules, new()), adapter.Metadata).Model;
+        var hash = SafetensorsWriter.Hashes(LoraWriter.Weights(adapter.Modules, new() { Family = LoraMetadata.FamilyOf(adapter.Metadata) }), adapter.Metadata).Model;
         p.Found.Equal("a1111.alias", adapter.Metadata.GetValueOrDefault("ss_output_name"), facts.GetProperty("alias").GetString());
         p.Found.Equal("a1111.hash", hash, facts.GetProperty("hash").GetString());
         p.Found.Equal("a1111.shorthash", hash[..12], facts.GetProperty("shorthash").GetString());
         p.Found.Equal("a1111.version_label", LoraMetadata.VersionLabel(adapter.Metadata), facts.GetProperty("version_label").GetString());
         var layers = facts.GetProperty("layers");
+        var family = LoraMetadata.FamilyOf(adapter.Metadata);
         p.Found.Equal("a1111.layers", adapter.Modules.Count, layers.EnumerateObject().Count());
         foreach (var module in adapter.Modules)
         {
-            var name = LoraKeys.KohyaModule(module.Component, module.Path, ModelFamily.Sd1);
+            var name = LoraKeys.KohyaModule(module.Component, module.Path, family);
             if (!layers.TryGetProperty(name, out var layer))
             {
                 p.Found.Miss("a1111.layers", $"the reference has no {name}");
                 continue;
             }
-            p.Found.Equal($"a1111.{name}.layer", LoraKeys.WebUiLayer(module.Component, module.Path), layer.GetProperty("layer").GetString());
+            p.Found.Equal($"a1111.{name}.layer", LoraKeys.WebUiLayer(module.Component, module.Path, family), layer.GetProperty("layer").GetString());
             p.Found.Equal($"a1111.{name}.rank", module.Rank, layer.GetProperty("rank").GetInt32());
             p.Found.Equal($"a1111.{name}.alpha", module.Alpha, layer.GetProperty("alpha").GetDouble());
             p.Found.Equal($"a1111.{name}.scale", module.Scale, layer.GetProperty("scale").GetDouble());

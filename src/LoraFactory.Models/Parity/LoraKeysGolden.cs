@@ -23,10 +23,28 @@ public sealed class LoraKeysGolden : IGoldenCheck
         Compare(@case, found, "modules", plans, family);
         var wide = spec with { Targets = LoraTargets.All, ConvRank = @case.Json.GetProperty("conv_rank").GetInt32() };
         var all = LoraAdapter.Plan([.. models.Select(m => new LoraTarget(m.Component, m.Store, wide))]);
-        Compare(@case, found, "locon", [.. all.ExceptBy(plans.Select(p => (p.Component, p.Path)), p => (p.Component, p.Path))], family);
-        foreach (var component in plans.GroupBy(p => p.Component))
-            found.Equal($"counts.{component.Key}", component.Count(), @case.Json.GetProperty("counts").GetProperty(component.Key).GetInt32());
+        LoraPlan[] extra = [.. all.ExceptBy(plans.Select(p => (p.Component, p.Path)), p => (p.Component, p.Path))];
+        Compare(@case, found, "locon", extra, family);
+        Counts(@case.Json.GetProperty("counts"), found, plans, extra);
     }
+
+    private static void Counts(JsonElement counts, Findings found, IReadOnlyList<LoraPlan> plans, IReadOnlyList<LoraPlan> extra)
+    {
+        foreach (var count in counts.EnumerateObject())
+        {
+            found.Equal($"counts.{count.Name}", count.Name switch
+            {
+                "total" => plans.Count,
+                "locon_extra" => extra.Count,
+                "locon_linear" => extra.Count(p => Type(p) == "linear"),
+                "locon_conv1x1" => extra.Count(p => Type(p) == "conv1x1"),
+                "locon_conv3x3" => extra.Count(p => Type(p) == "conv3x3"),
+                var component => plans.Count(p => p.Component == component),
+            }, count.Value.GetInt32());
+        }
+    }
+
+    private static string Type(LoraPlan plan) => plan.BaseShape.Count == 2 ? "linear" : $"conv{plan.BaseShape[2]}x{plan.BaseShape[3]}";
 
     private static void Compare(GoldenCase @case, Findings found, string list, IReadOnlyList<LoraPlan> plans, ModelFamily family)
     {
@@ -34,8 +52,8 @@ public sealed class LoraKeysGolden : IGoldenCheck
         string Shape(IEnumerable<long> shape) => string.Join(',', shape);
         string Given(JsonElement e, string key) => Shape(e.GetProperty(key).EnumerateArray().Select(n => n.GetInt64()));
         found.Same($"{list}: names and shapes",
-            [.. plans.Select(p => $"{LoraKeys.KohyaModule(p.Component, p.Path, family)} {p.Component} {p.Path} [{Shape(p.DownShape)}] [{Shape(p.UpShape)}]").Order(StringComparer.Ordinal)],
-            (List<string>)[.. entries.Select(e => $"{e.GetProperty("kohya")} {e.GetProperty("component")} {e.GetProperty("module")} [{Given(e, "down")}] [{Given(e, "up")}]").Order(StringComparer.Ordinal)]);
+            [.. plans.Select(p => $"{LoraKeys.KohyaModule(p.Component, p.Path, family)} {p.Component} {p.Path} {Type(p)} [{Shape(p.DownShape)}] [{Shape(p.UpShape)}]").Order(StringComparer.Ordinal)],
+            (List<string>)[.. entries.Select(e => $"{e.GetProperty("kohya")} {e.GetProperty("component")} {e.GetProperty("module")} {e.GetProperty("type")} [{Given(e, "down")}] [{Given(e, "up")}]").Order(StringComparer.Ordinal)]);
         foreach (var entry in entries)
         {
             var kohya = entry.GetProperty("kohya").GetString()!;

@@ -133,6 +133,45 @@ public sealed class LoraFileTests : IDisposable
         Assert.Contains("no adapter", Refused(folder), StringComparison.Ordinal);
     });
 
+    [Fact]
+    public void A_damaged_file_is_refused_or_read_but_never_breaks_anything_else() => OnTensorThread.Run(() =>
+    {
+        var good = File.ReadAllBytes(TestData.Golden("lora/formats/four-files-per-module/kohya.safetensors"));
+        var random = new Random(7);
+        var (refused, read) = (0, 0);
+        for (var round = 0; round < 300; round++)
+        {
+            var bytes = (byte[])good.Clone();
+            // the header is where damage matters; a tenth of the rounds cuts the file short
+            for (var hits = random.Next(1, 4); hits > 0; hits--) bytes[random.Next(90_000)] = (byte)random.Next(256);
+            File.WriteAllBytes(At("damaged.safetensors"), round % 10 == 0 ? bytes[..random.Next(bytes.Length)] : bytes);
+            try
+            {
+                LoraFile.Read(At("damaged.safetensors")).Dispose();
+                read++;
+            }
+            catch (ModelException)
+            {
+                refused++;
+            }
+        }
+        Assert.True(refused > 100 && read > 0, $"{refused} refused, {read} read");
+    });
+
+    [Theory]
+    [InlineData("unet", "down_blocks.0.attentions.1.proj_in", ModelFamily.Sd1, "diffusion_model_input_blocks_2_1_proj_in")]
+    [InlineData("unet", "up_blocks.0.upsamplers.0.conv", ModelFamily.Sd1, "diffusion_model_output_blocks_2_1_conv")]
+    [InlineData("unet", "up_blocks.0.upsamplers.0.conv", ModelFamily.Sdxl, "diffusion_model_output_blocks_2_2_conv")]
+    [InlineData("unet", "mid_block.resnets.1.time_emb_proj", ModelFamily.Sd1, "diffusion_model_middle_block_2_emb_layers_1")]
+    [InlineData("text_encoder", "text_model.encoder.layers.3.mlp.fc1", ModelFamily.Sd1, "transformer_text_model_encoder_layers_3_mlp_fc1")]
+    [InlineData("text_encoder", "text_model.encoder.layers.3.mlp.fc1", ModelFamily.Sd2, "model_transformer_resblocks_3_mlp_c_fc")]
+    [InlineData("text_encoder_2", "text_model.encoder.layers.3.self_attn.out_proj", ModelFamily.Sdxl, "1_model_transformer_resblocks_3_attn_out_proj")]
+    public void The_web_ui_finds_the_layer_by_the_original_name(string component, string path, ModelFamily family, string layer)
+    {
+        Assert.Equal(layer, LoraKeys.WebUiLayer(component, path, family));
+        Assert.Equal(path, component == "unet" ? LoraPaths.FromOriginal(LoraPaths.ToOriginal(path, family)) : path);
+    }
+
     [Theory]
     [InlineData("""{"peft_type": "LORA", "r": 2, "lora_alpha": 6, "use_rslora": true}""", null)]
     [InlineData("""{"peft_type": "LOHA"}""", "LOHA")]
