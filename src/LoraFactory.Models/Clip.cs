@@ -149,6 +149,9 @@ public sealed class ClipText
         return lastHiddenState.Index([Ops.Arange(ids.Size(0), dtype: DType.Int64, device: ids.Device), row]);
     }
 
+    /// <summary>Whether <see cref="Project"/> can be called.</summary>
+    public bool HasProjection => projection is not null;
+
     /// <summary>Projects pooled rows into the joint space: [b, d] → [b, projection].</summary>
     public Tensor Project(Tensor pooled) =>
         (projection ?? throw new ModelException("this text encoder has no text_projection; SDXL's second encoder and full CLIP models do.")).Forward(pooled);
