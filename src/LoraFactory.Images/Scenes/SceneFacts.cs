@@ -56,6 +56,14 @@ public sealed record SceneFacts(SceneObject Object, SceneColour Colour, ScenePla
     /// <summary>Whether the colour can be seen: blueprints, ink washes and woodcuts have none.</summary>
     public bool ColourIsVisible => Style <= SceneStyle.PastelDrawing;
 
+    /// <summary>
+    /// Whether the place could be this one as far as can be seen: without colours a sunny desert looks like a sunny field.
+    /// </summary>
+    public bool MayBe(ScenePlace place) => place == Place
+        || (Style is SceneStyle.Blueprint or SceneStyle.WoodcutPrint && IsSunny(place) && IsSunny(Place));
+
+    private static bool IsSunny(ScenePlace place) => place is ScenePlace.Desert or ScenePlace.GreenField;
+
     /// <summary>The whole caption.</summary>
     public string Caption(CaptionForm form) => SceneClaim.Of(this).Text(form);
 }
@@ -97,7 +105,7 @@ public sealed record SceneClaim
     public bool Holds(SceneFacts facts) =>
         (Object is null || Object == facts.Object)
         && (Colour is null || Colour == facts.Colour || !facts.ColourIsVisible)
-        && (Place is null || Place == facts.Place)
+        && (Place is null || facts.MayBe(Place.Value))
         && (Count is null || Count == facts.Count)
         && (Side is null || Side == facts.Side)
         && (Style is null || Style == facts.Style);

@@ -56,6 +56,11 @@ public sealed class SceneClaimTests
         // An ink wash shows no colour; a flat illustration does.
         Assert.True(new SceneClaim { Colour = SceneColour.Blue }.Holds(OrangeFish));
         Assert.False(new SceneClaim { Colour = SceneColour.Blue }.Holds(OrangeFish with { Style = SceneStyle.FlatIllustration }));
+        // Nor does a blueprint tell sand from grass.
+        var field = OrangeFish with { Place = ScenePlace.GreenField };
+        Assert.True(new SceneClaim { Place = ScenePlace.Desert }.Holds(field with { Style = SceneStyle.Blueprint }));
+        Assert.False(new SceneClaim { Place = ScenePlace.Desert }.Holds(field));
+        Assert.False(new SceneClaim { Place = ScenePlace.Sea }.Holds(field with { Style = SceneStyle.Blueprint }));
     }
 
     [Fact]

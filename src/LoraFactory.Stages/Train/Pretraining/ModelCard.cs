@@ -1,0 +1,41 @@
+using System.Globalization;
+using System.Text;
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages.Train.Pretraining;
+
+/// <summary>The card of a pretrained model: what it is, the command that made it, what the exam measured.</summary>
+internal static class ModelCard
+{
+    public static void Write(string folder, PretrainOptions options, IPretraining model, long parameters, PretrainingResult result)
+    {
+        var (title, what, use) = model.Card;
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"# {title}\n\n{what}\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"{parameters / 1e6:0.00} M parameters, float16. Made by this project alone, from scenes that it drew; no third-party weights, pictures or vocabulary are in it.\n\n");
+        text.Append("## How it was made\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"    {Command(options, model)}\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"Seed {options.Seed}, {result.Steps} steps, AdamW with cosine and warm-up, mean loss of the last twentieth {result.Loss:0.000}. The same command gives the same model again on the same kind of machine.\n\n");
+        if (result.Metrics.Count > 0) Measured(text, result.Metrics);
+        text.Append(CultureInfo.InvariantCulture, $"## Use\n\n{use}\n\nLicence: Apache-2.0, as the project.\n");
+        AtomicFile.WriteText(Path.Combine(folder, "README.md"), text.ToString());
+    }
+
+    private static void Measured(StringBuilder text, IReadOnlyList<Metric> metrics)
+    {
+        text.Append("## How good it is\n\nMeasured on freshly drawn scenes of another seed than the training's, with 95 % intervals (Wilson 1927).\n\n| what | value | interval | n | |\n|---|---|---|---|---|\n");
+        foreach (var m in metrics)
+            text.Append(CultureInfo.InvariantCulture, $"| {m.Name} | {m.Value:0.000} | {m.Low:0.000}–{m.High:0.000} | {m.N} | {m.Meaning} |\n");
+        text.Append('\n');
+    }
+
+    private static string Command(PretrainOptions o, IPretraining model)
+    {
+        var (steps, batch, rate) = model.Defaults;
+        var line = new StringBuilder(CultureInfo.InvariantCulture, $"lora pretrain {o.Kind} --output {Path.GetFileName(Path.TrimEndingDirectorySeparator(o.Output))} --seed {o.Seed}");
+        line.Append(CultureInfo.InvariantCulture, $" --steps {PretrainingRun.Decided(o.Steps, steps)} --batch-size {PretrainingRun.Decided(o.BatchSize, batch)} --learning-rate {(o.LearningRate > 0 ? o.LearningRate : rate)}");
+        if (o.Kind is "clip" or "captioner") line.Append(CultureInfo.InvariantCulture, $" --width {o.Width} --layers {o.Layers}");
+        if (o.From.Length > 0) line.Append(CultureInfo.InvariantCulture, $" --from {o.From}");
+        return line.ToString();
+    }
+}
