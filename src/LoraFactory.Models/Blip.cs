@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
 using LoraFactory.Torch.Nn;
 
@@ -69,38 +70,60 @@ public sealed record BlipConfig
     /// <summary>The text decoder.</summary>
     public BlipTextConfig TextConfig { get; init; } = new();
 
-    /// <summary>Reads config.json; what it leaves out has Hugging Face's default.</summary>
-    public static BlipConfig Parse(string path)
+    /// <summary>Reads config.json; what it leaves out has transformers' default.</summary>
+    public static BlipConfig Read(ModelConfig c)
     {
-        try
+        c.Only("model_type", "blip");
+        var (v, t) = (c.Section("vision_config"), c.Section("text_config"));
+        v.Only("hidden_act", "gelu");
+        t.Only("hidden_act", "gelu");
+        var config = new BlipConfig
         {
-            var config = JsonSerializer.Deserialize<BlipConfig>(File.ReadAllBytes(path), Json);
-            if (config is not { ModelType: "blip" }) throw new ModelException($"{path} describes a {config?.ModelType ?? "null"} where a blip is needed.");
-            return config.Checked(path);
-        }
-        catch (JsonException e)
-        {
-            throw new ModelException($"{path} is not a BLIP configuration: {e.Message}", e);
-        }
+            VisionConfig = new()
+            {
+                HiddenSize = v.Int("hidden_size", 768),
+                IntermediateSize = v.Int("intermediate_size", 3072),
+                NumAttentionHeads = v.Int("num_attention_heads", 12),
+                NumHiddenLayers = v.Int("num_hidden_layers", 12),
+                ImageSize = v.Int("image_size", 384),
+                PatchSize = v.Int("patch_size", 16),
+                LayerNormEps = v.Double("layer_norm_eps", 1e-5),
+            },
+            TextConfig = new()
+            {
+                VocabSize = t.Int("vocab_size", 30524),
+                HiddenSize = t.Int("hidden_size", 768),
+                EncoderHiddenSize = t.Int("encoder_hidden_size", 768),
+                IntermediateSize = t.Int("intermediate_size", 3072),
+                NumAttentionHeads = t.Int("num_attention_heads", 12),
+                NumHiddenLayers = t.Int("num_hidden_layers", 12),
+                MaxPositionEmbeddings = t.Int("max_position_embeddings", 512),
+                LayerNormEps = t.Double("layer_norm_eps", 1e-12),
+                BosTokenId = t.Int("bos_token_id", 30522),
+                PadTokenId = t.Int("pad_token_id", 0),
+                SepTokenId = t.Int("sep_token_id", 102),
+                LabelSmoothing = t.Double("label_smoothing", 0),
+            },
+        };
+        return config.Checked();
     }
 
     /// <summary>The configuration as config.json.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
-    private BlipConfig Checked(string path)
+    private BlipConfig Checked()
     {
-        const long Most = 1 << 20;
         var (v, t) = (VisionConfig, TextConfig);
         foreach (var size in (long[])[v.HiddenSize, v.IntermediateSize, v.NumAttentionHeads, v.NumHiddenLayers, v.ImageSize, v.PatchSize,
             t.VocabSize, t.HiddenSize, t.EncoderHiddenSize, t.IntermediateSize, t.NumAttentionHeads, t.NumHiddenLayers, t.MaxPositionEmbeddings])
         {
-            if (size is < 1 or > Most) throw new ModelException($"{path}: a dimension is {size}; it must be 1 to {Most}.");
+            if (size < 1) throw new ModelException($"a dimension of the BLIP configuration is {size}; each has to be at least 1.");
         }
         if (v.HiddenSize % v.NumAttentionHeads != 0 || t.HiddenSize % t.NumAttentionHeads != 0)
-            throw new ModelException($"{path}: hidden_size must be a multiple of num_attention_heads in both towers.");
-        if (v.ImageSize < v.PatchSize) throw new ModelException($"{path}: patch_size {v.PatchSize} is larger than image_size {v.ImageSize}.");
+            throw new ModelException("hidden_size of a BLIP has to be a multiple of num_attention_heads in both towers.");
+        if (v.ImageSize < v.PatchSize) throw new ModelException($"patch_size {v.PatchSize} of a BLIP is larger than its image_size {v.ImageSize}.");
         if (t.EncoderHiddenSize != v.HiddenSize)
-            throw new ModelException($"{path}: encoder_hidden_size {t.EncoderHiddenSize} of the text differs from hidden_size {v.HiddenSize} of the vision tower.");
+            throw new ModelException($"encoder_hidden_size {t.EncoderHiddenSize} of a BLIP's text differs from hidden_size {v.HiddenSize} of its vision tower.");
         return this;
     }
 }
@@ -109,7 +132,7 @@ public sealed record BlipConfig
 /// Picture → caption (BLIP, Li et al. 2022; names and numbers as Hugging Face's BlipForConditionalGeneration): a vision transformer,
 /// and a BERT-like causal decoder whose blocks attend to the image states. Shapes: b batch, n = 1 + patches, s tokens, d widths, v vocabulary.
 /// </summary>
-public sealed class Blip
+public sealed class Blip : IDisposable
 {
     private readonly BlipVision vision;
     private readonly BlipDecoder decoder;
@@ -120,6 +143,15 @@ public sealed class Blip
         Config = config;
         vision = new(Store.Root["vision_model"], config.VisionConfig);
         decoder = new(Store.Root["text_decoder"], config.TextConfig);
+    }
+
+    /// <summary>Loads a folder with config.json and weights, as float32.</summary>
+    public static Blip Load(string folder)
+    {
+        var blip = new Blip(BlipConfig.Read(ModelConfig.Read(Path.Combine(folder, "config.json"))));
+        using var source = WeightFolder.Open(folder);
+        blip.Store.Load(source.Finder());
+        return blip;
     }
 
     /// <summary>Dimensions.</summary>
@@ -177,6 +209,9 @@ public sealed class Blip
         }
         return [.. rows.Select(row => row.Skip(begun).TakeWhile(id => id != text.SepTokenId).ToArray())];
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => Store.Release();
 }
 
 /// <summary>Vision transformer, pre-norm, exact gelu. Pixels [b, 3, H, W] → [b, n, d].</summary>

@@ -12,16 +12,15 @@ public sealed class BlipGolden : IGoldenCheck
     /// <inheritdoc/>
     public void Run(GoldenCase @case, Findings found)
     {
-        var config = BlipConfig.Parse(@case.Path("model/config.json"));
+        var config = BlipConfig.Read(ModelConfig.Read(@case.Path("model/config.json")));
         if (@case.Json.TryGetProperty("label_smoothing", out var smoothing))
             config = config with { TextConfig = config.TextConfig with { LabelSmoothing = smoothing.GetDouble() } };
-        var blip = new Blip(config);
+        using var blip = new Blip(config);
         var weights = @case.Open("model/model.safetensors");
-        blip.Store.Load(name => weights.Contains(name) ? weights[name].ToTensor() : null);
+        blip.Store.Load(weights.Finder());
         blip.Store.RequireGrad(true);
         Forward(blip, @case, found);
         Captions(blip, @case, found);
-        blip.Store.Release();
     }
 
     private static void Forward(Blip blip, GoldenCase @case, Findings found)

@@ -28,9 +28,7 @@ public sealed class Captioner : IDisposable
         return TorchThread.Shared.Run(() =>
         {
             using var scope = new Scope();
-            var model = new Blip(BlipConfig.Parse(Path.Combine(folder, "config.json")));
-            using var weights = WeightFolder.Open(folder);
-            model.Store.Load(weights.Finder());
+            var model = Blip.Load(folder);
             var side = (int)model.Config.VisionConfig.ImageSize;
             var config = Path.Combine(folder, "preprocessor_config.json");
             return new Captioner(model, ClipTokenizer.Load(folder), File.Exists(config) ? PictureProcessor.Parse(ModelConfig.ReadJson(config)) : PictureProcessor.Clip(side));
@@ -48,5 +46,5 @@ public sealed class Captioner : IDisposable
     });
 
     /// <inheritdoc/>
-    public void Dispose() => TorchThread.Shared.Run(model.Store.Release);
+    public void Dispose() => TorchThread.Shared.Run(model.Dispose);
 }

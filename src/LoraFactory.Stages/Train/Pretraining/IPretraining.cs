@@ -16,6 +16,9 @@ internal interface IPretraining : IDisposable
     /// <summary>The loss of one step, a scalar to run backward from; it depends on weights, seed and step alone.</summary>
     Tensor Loss(int step);
 
+    /// <summary>Parts of the last loss by name, for events.jsonl; empty when it has none.</summary>
+    IReadOnlyDictionary<string, double> Parts => new Dictionary<string, double>();
+
     /// <summary>Keeps weights in their valid range after a step.</summary>
     void AfterStep() { }
 

@@ -32,7 +32,8 @@ internal static class ModelCard
     private static string Command(PretrainOptions o, IPretraining model)
     {
         var (steps, batch, rate) = model.Defaults;
-        var line = new StringBuilder(CultureInfo.InvariantCulture, $"lora pretrain {o.Kind} --output {Path.GetFileName(Path.TrimEndingDirectorySeparator(o.Output))} --seed {o.Seed}");
+        var line = new StringBuilder();
+        line.Append(CultureInfo.InvariantCulture, $"lora pretrain {o.Kind} --output {Path.GetFileName(Path.TrimEndingDirectorySeparator(o.Output))} --seed {o.Seed}");
         line.Append(CultureInfo.InvariantCulture, $" --steps {PretrainingRun.Decided(o.Steps, steps)} --batch-size {PretrainingRun.Decided(o.BatchSize, batch)} --learning-rate {(o.LearningRate > 0 ? o.LearningRate : rate)}");
         if (o.Kind is "clip" or "captioner") line.Append(CultureInfo.InvariantCulture, $" --width {o.Width} --layers {o.Layers}");
         if (o.From.Length > 0) line.Append(CultureInfo.InvariantCulture, $" --from {o.From}");

@@ -83,6 +83,8 @@ public sealed class PretrainingRun
     {
         "clip" => new ClipPretraining(options),
         "captioner" => new CaptionerPretraining(options),
+        "sd" => new DiffusionPretraining(options),
+        "vae" => new VaePretraining(options),
         _ => throw new LoraException($"\"{options.Kind}\" cannot be pretrained; there are clip, captioner, sd and vae.", ExitCode.BadUsage),
     };
 
@@ -111,7 +113,7 @@ public sealed class PretrainingRun
             var (loss, norm) = Step(model, optimizer, parameters, step);
             if (double.IsFinite(loss)) losses.Add(loss);
             var seconds = clock.GetElapsedTime(begun).TotalSeconds;
-            events.WriteLine(JsonSerializer.Serialize(new { Step = step, Loss = loss, Rate = optimizer.Groups[0].LearningRate, GradNorm = norm, Seconds = seconds }, RunDirectory.Json));
+            events.WriteLine(JsonSerializer.Serialize(new { Step = step, Loss = loss, Rate = optimizer.Groups[0].LearningRate, GradNorm = norm, Seconds = seconds, Parts = model.Parts.Count > 0 ? model.Parts : null }, RunDirectory.Json));
             bar.Set(step + 1);
             bar.Note(string.Create(CultureInfo.InvariantCulture, $"loss {losses.TakeLast(20).DefaultIfEmpty(double.NaN).Average():0.0000}  {1 / seconds:0.00} steps/s"));
             if ((step + 1) % options.CheckpointEvery == 0 || step + 1 == steps.To)

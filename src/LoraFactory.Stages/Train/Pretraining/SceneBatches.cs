@@ -14,12 +14,35 @@ internal sealed record SceneBatch(IReadOnlyList<SceneFacts> Facts, float[] Pixel
     public Tensor PixelTensor() => Tensor.From(Pixels, Count, 3, SceneGenerator.Side, SceneGenerator.Side);
 }
 
+/// <summary>What the scenes of a step are like.</summary>
+/// <param name="Choice">Which scenes.</param>
+/// <param name="Disturbed">Share of the pictures that are disturbed, 0..1.</param>
+internal sealed record SceneLesson(SceneChoice Choice, double Disturbed = 0)
+{
+    /// <summary>
+    /// Single objects, undisturbed, for the first quarter of a run; then everything. Shapes are learnt far sooner where nothing hides
+    /// them (curriculum learning, Bengio et al. 2009).
+    /// </summary>
+    public static Func<int, SceneLesson> Rising(int steps)
+    {
+        var easy = new SceneLesson(new SceneChoice { SingleShare = 1 });
+        var all = new SceneLesson(new SceneChoice { SingleShare = 0.7 }, 0.6);
+        return step => step < steps / 4 ? easy : all;
+    }
+}
+
 /// <summary>
 /// Streams scenes from a seed: step n has scenes n·b to n·b + b − 1, whatever was drawn before, so that a resumed run sees the same
 /// ones. The next step's are drawn on another thread meanwhile.
 /// </summary>
-internal sealed class SceneBatches(long seed, int batchSize, SceneChoice choice, bool disturbed)
+internal sealed class SceneBatches(long seed, int batchSize, Func<int, SceneLesson> lesson)
 {
+    public SceneBatches(long seed, int batchSize, SceneChoice choice, bool disturbed) : this(seed, batchSize, Always(new SceneLesson(choice, disturbed ? 1 : 0)))
+    {
+    }
+
+    private static Func<int, SceneLesson> Always(SceneLesson lesson) => _ => lesson;
+
     private (int Step, Task<SceneBatch> Batch)? ahead;
 
     /// <summary>The scenes of a step; those of the next one are begun.</summary>
@@ -32,6 +55,7 @@ internal sealed class SceneBatches(long seed, int batchSize, SceneChoice choice,
 
     private SceneBatch Draw(int step)
     {
+        var (choice, disturbed) = lesson(step);
         var generator = new SceneGenerator();
         var facts = new SceneFacts[batchSize];
         var pixels = new float[batchSize * 3 * SceneGenerator.Side * SceneGenerator.Side];
@@ -41,7 +65,7 @@ internal sealed class SceneBatches(long seed, int batchSize, SceneChoice choice,
             var scene = generator.Draw(seed, index, choice);
             facts[i] = scene.Facts;
             var random = new SceneRandom(~seed, index);
-            Planes(disturbed ? SceneAugmentation.Disturb(scene.Pixels, ref random) : scene.Pixels, pixels.AsSpan(i * scene.Pixels.Length));
+            Planes(random.Chance(disturbed) ? SceneAugmentation.Disturb(scene.Pixels, ref random) : scene.Pixels, pixels.AsSpan(i * scene.Pixels.Length));
         }
         return new(facts, pixels);
     }

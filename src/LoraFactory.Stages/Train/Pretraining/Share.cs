@@ -5,6 +5,15 @@ namespace LoraFactory.Stages.Train.Pretraining;
 /// <summary>Counts right answers of an exam.</summary>
 internal sealed class Share(string name, string meaning)
 {
+    /// <summary>The mean of numbers with its 95 % interval (normal approximation).</summary>
+    public static Metric Mean(string name, IReadOnlyList<double> values, string meaning)
+    {
+        if (values.Count < 2) return new(name, values.FirstOrDefault(double.NaN), double.NaN, double.NaN, values.Count, null, null, meaning);
+        var mean = values.Average();
+        var half = 1.959964 * Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Count - 1) / values.Count);
+        return new(name, mean, mean - half, mean + half, values.Count, null, null, meaning);
+    }
+
     private int right;
     private int all;
 
