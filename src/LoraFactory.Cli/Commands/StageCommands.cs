@@ -1,0 +1,57 @@
+using System.CommandLine;
+using LoraFactory.Flow;
+using LoraFactory.Stages;
+
+namespace LoraFactory.Cli.Commands;
+
+/// <summary><c>lora STAGE RECIPE</c>: one stage again; earlier ones run first where they are not up to date.</summary>
+public abstract class StageCommand(StageName stage, string effect) : ICommandFile
+{
+    /// <inheritdoc/>
+    public CommandGroup Group => CommandGroup.Stages;
+
+    /// <inheritdoc/>
+    public int Order => 10 * (int)stage;
+
+    /// <inheritdoc/>
+    public Command Build(CommandWorld world)
+    {
+        var recipe = new Argument<string>("RECIPE") { Description = "The recipe's file" };
+        var again = new Option<bool>("--again") { Description = "Run it even when nothing has changed" };
+        var sets = RunCommand.SetOption();
+        var runs = RunCommand.RunsOption();
+        var command = new Command(stage.ToString().ToLowerInvariant(), effect) { recipe, again, sets, runs };
+        command.SetAction(async (parsed, token) =>
+        {
+            var line = FactoryLine.Standard();
+            if (!line.Names.Contains(stage)) throw new LoraException($"this build has no {stage.ToString().ToLowerInvariant()} stage.");
+            var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets));
+            var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, reading.OrThrow().Name));
+            await RunCommand.RunLine(world, line, run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), json: false, token);
+            world.Out.WriteLine(run.Of(stage));
+            return (int)ExitCode.Done;
+        });
+        return command;
+    }
+}
+
+/// <summary><c>lora crawl</c>.</summary>
+public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to pages and pictures");
+
+/// <summary><c>lora clean</c>.</summary>
+public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to records, each drop with its reason");
+
+/// <summary><c>lora label</c>.</summary>
+public sealed class LabelCommand() : StageCommand(StageName.Label, "3: records to captioned samples, split by cluster");
+
+/// <summary><c>lora configure</c>.</summary>
+public sealed class ConfigureCommand() : StageCommand(StageName.Configure, "4: samples to a plan, each value with its why");
+
+/// <summary><c>lora train</c>.</summary>
+public sealed class TrainCommand() : StageCommand(StageName.Train, "5: plan to adapter");
+
+/// <summary><c>lora evaluate</c>.</summary>
+public sealed class EvaluateCommand() : StageCommand(StageName.Evaluate, "6: adapter against base, with a report");
+
+/// <summary><c>lora deploy</c>.</summary>
+public sealed class DeployCommand() : StageCommand(StageName.Deploy, "7: report to bundle and version store");
