@@ -9,9 +9,7 @@ namespace LoraFactory.Stages.Evaluate;
 /// </summary>
 public sealed record EvaluationSet
 {
-    /// <summary>Vectors of the prompts without the trigger: what should be seen, whatever the style.</summary>
-    public required IReadOnlyList<float[]> Content { get; init; }
-    /// <summary>Vectors of the full prompts.</summary>
+    /// <summary>Vectors of the prompts.</summary>
     public required IReadOnlyList<float[]> Prompts { get; init; }
     /// <summary>Pictures per prompt.</summary>
     public required int PerPrompt { get; init; }
@@ -23,6 +21,8 @@ public sealed record EvaluationSet
     public required IReadOnlyList<float[]> HeldOut { get; init; }
     /// <summary>Pictures that were trained on.</summary>
     public required IReadOnlyList<float[]> Trained { get; init; }
+    /// <summary>Vectors of the trained pictures' captions, in the same order.</summary>
+    public required IReadOnlyList<float[]> TrainedCaptions { get; init; }
 
     /// <summary>Prompt of picture <paramref name="i"/>.</summary>
     public int PromptOf(int i) => i / PerPrompt;

@@ -1,0 +1,118 @@
+using System.Text;
+using LoraFactory.Flow;
+using LoraFactory.Models.Lora;
+using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Scoring;
+using LoraFactory.Models.Weights;
+using LoraFactory.Torch;
+
+namespace LoraFactory.Stages.Deploy;
+
+/// <summary>Stage 7, Report → Endpoint: certificate, bundle, card, and a place in the version store. See README.md in this folder.</summary>
+public sealed class DeployStage : IStage
+{
+    // What the base is asked for without the trigger, to see whether it still obeys; far from any one data set.
+    private static readonly string[] Far = ["a red car at sunset, flat illustration", "a yellow star at night, flat illustration", "a green tree in the snow, outlined cartoon"];
+
+    /// <inheritdoc/>
+    public StageName Name => StageName.Deploy;
+
+    /// <inheritdoc/>
+    public IEnumerable<object> Options(Recipe recipe) => [recipe.Deploy, recipe.Name, recipe.Base, recipe.Label.Trigger, recipe.Evaluate.Strength];
+
+    /// <inheritdoc/>
+    public IEnumerable<string> Inputs(StageContext context) =>
+        [context.Run.File(StageName.Train, "adapter.safetensors"), context.Run.File(StageName.Evaluate, "report.json")];
+
+    /// <inheritdoc/>
+    public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context, token), token);
+
+    private static StageOutcome Run(StageContext context, CancellationToken token)
+    {
+        var (run, recipe) = (context.Run, context.Recipe);
+        var plan = PlanFile.Read(run.File(StageName.Configure, "plan.yaml"));
+        var adapter = RunDirectory.ReadJson<Adapter>(run.File(StageName.Train, "adapter.json"));
+        var report = RunDirectory.ReadJson<Report>(run.File(StageName.Evaluate, "report.json"));
+        var file = run.File(StageName.Train, "adapter.safetensors");
+        using var bar = context.Progress.Begin("deploy", 4, "steps");
+
+        var certificate = Certify(context, plan, file);
+        token.ThrowIfCancellationRequested();
+        bar.Set(1);
+        var bundle = run.File(StageName.Deploy, "bundle");
+        WriteBundle(context, plan, adapter, report, certificate, file, bundle);
+        bar.Set(2);
+
+        var (state, why) = !certificate.Granted ? ("refused", certificate.Summary)
+            : recipe.Deploy.RequirePassed && !report.Passed ? ("candidate", report.Verdict) : ("champion", $"{certificate.Summary}; {report.Verdict}");
+        var store = new AdapterStore(recipe.Deploy.Store);
+        var moved = run.File(StageName.Deploy, "to-store");
+        CopyFolder(bundle, moved);
+        var stored = store.Add(new()
+        {
+            Name = recipe.Name,
+            Version = 0,
+            State = state,
+            Sha256 = adapter.Sha256,
+            AdapterId = adapter.Id,
+            ReportId = report.Id,
+            Base = recipe.Base.Model,
+            Run = run.Path,
+            Why = why,
+            StoredAt = context.Clock.GetUtcNow(),
+        }, moved);
+        bar.Set(3);
+        var endpoint = new Endpoint(ContentId.Of(report.Id, adapter.Sha256, state), report.Id, stored.Name, stored.Version, state, Path.Combine(store.Bundle(stored), Certificate.FileName), store.Bundle(stored));
+        RunDirectory.WriteJson(run.File(StageName.Deploy, "endpoint.json"), endpoint);
+        bar.Set(4);
+        return new(1, state == "refused" ? 0 : 1, state == "refused" ? new Dictionary<string, int> { [certificate.Fault] = 1 } : new Dictionary<string, int>(),
+            $"{stored.Name} version {stored.Version} is {state}: {why} Serve it with: lora serve");
+    }
+
+    private static Certificate Certify(StageContext context, TrainPlan plan, string file)
+    {
+        using var pipeline = StableDiffusionPipeline.LoadFolder(plan.BasePath);
+        using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip));
+        var proof = context.Run.File(StageName.Train, "proof.safetensors");
+        return new Certification(pipeline, clip).Examine(file, plan.BaseHash, context.Recipe.Label.Trigger, File.Exists(proof) ? proof : null, Far, plan.Train.Resolution, context.Recipe.Evaluate.Strength);
+    }
+
+    private static void WriteBundle(StageContext context, TrainPlan plan, Adapter adapter, Report report, Certificate certificate, string file, string bundle)
+    {
+        if (Directory.Exists(bundle)) Directory.Delete(bundle, recursive: true);
+        Directory.CreateDirectory(bundle);
+        File.Copy(file, Path.Combine(bundle, "adapter.safetensors"));
+        if (certificate.Fault != "unloadable")
+        {
+            TorchThread.Shared.Run(() =>
+            {
+                using var scope = new Scope();
+                using var read = LoraFile.Read(file);
+                LoraWriter.Write(read, Path.Combine(bundle, "pytorch_lora_weights.safetensors"), new LoraWriting { Naming = LoraNaming.Diffusers });
+            });
+        }
+        var run = context.Run;
+        var samples = RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")).ToList();
+        var records = RunDirectory.ReadLines<Flow.Record>(run.File(StageName.Clean, "records.jsonl")).ToList();
+        AtomicFile.WriteText(Path.Combine(bundle, "README.md"), ModelCard.Of(context.Recipe, plan, adapter, report, samples, records));
+        var captions = samples.ToDictionary(s => s.RecordId, StringComparer.Ordinal);
+        RunDirectory.WriteLines(Path.Combine(bundle, "data.jsonl"), records.Where(r => captions.ContainsKey(r.Id)).Select(r => new
+        {
+            picture = r.PictureUrl, page = r.PageUrl, licence = r.Licence, sha256 = r.BlobHash, caption = captions[r.Id].Caption, split = captions[r.Id].Split,
+        }));
+        RunDirectory.WriteJson(Path.Combine(bundle, Certificate.FileName), certificate);
+        RunDirectory.WriteJson(Path.Combine(bundle, "report.json"), report);
+        var grid = run.File(StageName.Evaluate, "grid.png");
+        if (File.Exists(grid)) File.Copy(grid, Path.Combine(bundle, "grid.png"));
+        var sums = new StringBuilder();
+        foreach (var item in Directory.EnumerateFiles(bundle).Order(StringComparer.Ordinal)) sums.Append($"{ContentId.OfFile(item)}  {Path.GetFileName(item)}\n");
+        AtomicFile.WriteText(Path.Combine(bundle, "SHA256SUMS"), sums.ToString());
+    }
+
+    private static void CopyFolder(string from, string to)
+    {
+        if (Directory.Exists(to)) Directory.Delete(to, recursive: true);
+        Directory.CreateDirectory(to);
+        foreach (var item in Directory.EnumerateFiles(from)) File.Copy(item, Path.Combine(to, Path.GetFileName(item)));
+    }
+}

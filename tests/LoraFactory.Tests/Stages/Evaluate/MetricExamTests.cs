@@ -1,0 +1,107 @@
+using LoraFactory.Images;
+using LoraFactory.Images.Scenes;
+using LoraFactory.Models.Scoring;
+using LoraFactory.Models.Weights;
+using LoraFactory.Stages.Evaluate;
+
+namespace LoraFactory.Tests.Stages.Evaluate;
+
+/// <summary>
+/// The exam of the metrics that gate: pictures as adapters of known faults would draw them, on the project's own scenes. A gate has to hold
+/// for the good adapter in every style, and every fault has to be caught by the gates whose business it is.
+/// </summary>
+[Collection("torch")]
+public sealed class MetricExamTests : IDisposable
+{
+    private readonly ClipScorer clip = ClipScorer.Load(ModelLocator.Find("pocket-clip"));
+    private readonly SceneGenerator generator = new();
+
+    public static TheoryData<SceneStyle> Styles => [SceneStyle.Blueprint, SceneStyle.InkWashPainting, SceneStyle.WoodcutPrint];
+
+    [Theory]
+    [MemberData(nameof(Styles))]
+    public void A_good_adapter_passes_and_every_planted_fault_is_caught(SceneStyle style)
+    {
+        var exam = new Exam(generator, style);
+        var misses = new List<string>();
+        void Expect(string @case, IReadOnlyList<Picture> pictures, params string[] caughtBy)
+        {
+            var set = exam.Set(clip, pictures);
+            foreach (var metric in Metrics.All.Select(m => m.Measure(set)))
+            {
+                var text = $"{@case}: {metric.Name} = {metric.Value:F3} [{metric.Low:F3}, {metric.High:F3}], gate {metric.Gate}";
+                if (caughtBy.Length == 0 && metric.Passed == false) misses.Add(text + " fails a good adapter");
+                if (caughtBy.Contains(metric.Name) && metric.Passed != false) misses.Add(text + " lets it through");
+            }
+        }
+        Expect("good", exam.Good);
+        Expect("empty", exam.Base, "clip_score_delta", "style_similarity");
+        Expect("noise", exam.Noise, "clip_score_delta", "prompt_obedience");
+        Expect("copies of training pictures", exam.Copies, "memorisation");
+        Expect("one picture again and again", exam.Collapsed, "diversity", "prompt_obedience");
+        Expect("inverted captions", exam.Inverted, "prompt_obedience");
+        Expect("bright pixels", exam.Bright, "clip_score_delta", "style_similarity");
+        Assert.True(misses.Count == 0, string.Join("\n", misses));
+    }
+
+    public void Dispose() => clip.Dispose();
+
+    /// <summary>One style's data set, prompts on objects it lacks, and what each adapter would draw.</summary>
+    private sealed class Exam
+    {
+        private const int PerPrompt = 3;
+        private readonly List<SceneFacts> prompts = [];
+        private readonly List<Picture> trained = [];
+        private readonly List<Picture> heldOut = [];
+        private readonly List<string> captions = [];
+
+        public Exam(SceneGenerator generator, SceneStyle style)
+        {
+            var objects = Enum.GetValues<SceneObject>();
+            var seen = new SceneChoice { Objects = [.. objects.Take(12)], Styles = [style] };
+            for (var i = 0; i < 100; i++)
+            {
+                var scene = generator.Draw(11, i, seen);
+                (i < 86 ? trained : heldOut).Add(Picture(scene.Pixels));
+                if (i < 86) captions.Add(scene.Caption);
+            }
+            var places = Enum.GetValues<ScenePlace>();
+            for (var i = 0; i < 10; i++)
+                prompts.Add(new(objects[12 + i % 4], (SceneColour)(i % 9), places[i % places.Length], 1 + i % 3, SceneSide.Middle, style));
+            Base = Draw(generator, p => p with { Style = SceneStyle.FlatIllustration }, 100);
+            Good = Draw(generator, p => p, 200);
+            Inverted = Draw(generator, p => prompts[(prompts.IndexOf(p) + 5) % prompts.Count], 300);
+            var random = new Random(5);
+            Noise = [.. Base.Select(b => new Picture(b.Width, b.Height, [.. b.Pixels.Select(_ => (byte)random.Next(256))]))];
+            Bright = [.. Base.Select(b => new Picture(b.Width, b.Height, [.. b.Pixels.Select(v => (byte)Math.Min(255, v * 1.4 + 50))]))];
+            Copies = [.. Base.Select((_, i) => trained[i])];
+            Collapsed = [.. Base.Select(_ => Good[0])];
+        }
+
+        public IReadOnlyList<Picture> Base { get; }
+        public IReadOnlyList<Picture> Good { get; }
+        public IReadOnlyList<Picture> Noise { get; }
+        public IReadOnlyList<Picture> Bright { get; }
+        public IReadOnlyList<Picture> Copies { get; }
+        public IReadOnlyList<Picture> Collapsed { get; }
+        public IReadOnlyList<Picture> Inverted { get; }
+
+        public EvaluationSet Set(ClipScorer clip, IReadOnlyList<Picture> adapter) => new()
+        {
+            Prompts = clip.Embed([.. prompts.Select(Caption)]),
+            PerPrompt = PerPrompt,
+            Base = clip.Embed(Base),
+            Adapter = clip.Embed(adapter),
+            HeldOut = clip.Embed(heldOut),
+            Trained = clip.Embed(trained),
+            TrainedCaptions = clip.Embed(captions),
+        };
+
+        private List<Picture> Draw(SceneGenerator generator, Func<SceneFacts, SceneFacts> change, int seed) =>
+            [.. prompts.SelectMany((p, i) => Enumerable.Range(0, PerPrompt).Select(k => Picture(generator.Render(change(p), seed + i * PerPrompt + k))))];
+
+        private static string Caption(SceneFacts p) => p.Caption(CaptionForm.StyleFirst);
+
+        private static Picture Picture(byte[] pixels) => new(SceneGenerator.Side, SceneGenerator.Side, pixels);
+    }
+}
