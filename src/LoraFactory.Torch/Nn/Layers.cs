@@ -8,7 +8,11 @@ public sealed class LayerNorm(Place at, long size, double eps = 1e-5)
     private readonly Parameter bias = at.Parameter("bias", Init.Zero, size);
 
     /// <summary>Applies the layer.</summary>
-    public Tensor Forward(Tensor x) => Ops.LayerNorm(x, shape, weight.Value, bias.Value, eps);
+    public Tensor Forward(Tensor x)
+    {
+        var w = weight.Value;
+        return Ops.LayerNorm(x.DType == w.DType ? x : x.To(w.DType), shape, w, bias.Value, eps);
+    }
 }
 
 /// <summary>Group normalisation over channels (Wu and He 2018). x: [b, c, H, W] → same.</summary>
@@ -18,7 +22,13 @@ public sealed class GroupNorm(Place at, long groups, long channels, double eps)
     private readonly Parameter bias = at.Parameter("bias", Init.Zero, channels);
 
     /// <summary>Applies the layer.</summary>
-    public Tensor Forward(Tensor x) => Ops.GroupNorm(x, groups, weight.Value, bias.Value, eps);
+    public Tensor Forward(Tensor x)
+    {
+        var w = weight.Value;
+        // under autocast x may come in half precision; 1.13 takes no mixture, and a norm is better in the weight's own
+        if (x.DType != w.DType) x = x.To(w.DType);
+        return Ops.GroupNorm(x, groups, w, bias.Value, eps);
+    }
 }
 
 /// <summary>A table of vectors. ids: int64 [...] → [..., d].</summary>

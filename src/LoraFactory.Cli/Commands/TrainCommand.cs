@@ -1,0 +1,38 @@
+using System.CommandLine;
+using LoraFactory.Flow;
+using LoraFactory.Stages;
+using LoraFactory.Stages.Train;
+
+namespace LoraFactory.Cli.Commands;
+
+/// <summary><c>lora train RUN</c>: the training stage alone, on a run that has its samples and its plan.</summary>
+public sealed class TrainCommand : ICommandFile
+{
+    /// <inheritdoc/>
+    public CommandGroup Group => CommandGroup.Stages;
+
+    /// <inheritdoc/>
+    public int Order => (int)StageName.Train;
+
+    /// <inheritdoc/>
+    public Command Build(CommandWorld world)
+    {
+        var directory = new Argument<string>("RUN") { Description = "A run's directory, with recipe.yaml, 3-label and 4-configure/plan.yaml" };
+        var again = new Option<bool>("--again") { Description = "Train from the beginning even when nothing changed" };
+        var command = new Command("train", "Train from the plan of a run; an interrupted training goes on") { directory, again };
+        command.SetAction(async (parsed, token) =>
+        {
+            var path = parsed.GetValue(directory)!;
+            var recipe = Path.Combine(path, "recipe.yaml");
+            if (!File.Exists(recipe)) throw new LoraException($"{path} is no run: it has no recipe.yaml. Give a directory that lora run made, such as runs/NAME.", ExitCode.BadUsage);
+            var reading = RecipeReader.Read(recipe, []);
+            reading.OrThrow();
+            var run = new RunDirectory(path);
+            if (parsed.GetValue(again) && Directory.Exists(run.Of(StageName.Train))) Directory.Delete(run.Of(StageName.Train), recursive: true);
+            await RunCommand.RunLine(world, new FactoryLine([new TrainStage()]), run, reading, new LineRequest(), json: false, token);
+            RunCommand.WriteResults(world, run);
+            return (int)ExitCode.Done;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using LoraFactory.Flow;
+using LoraFactory.Models;
+using LoraFactory.Models.Lora;
+using LoraFactory.Models.Schedulers;
+using LoraFactory.Models.Training;
+using LoraFactory.Models.Weights;
+using LoraFactory.Torch;
+
+namespace LoraFactory.Stages.Train;
+
+/// <summary>
+/// Knows bases by their configuration files, and what a step costs here: operations by <see cref="TrainingCost"/> over the measured rate of
+/// matrix products, with shares that were fitted to measured steps (docs/log.md).
+/// </summary>
+public sealed class TrainingForecast : ITrainingForecast
+{
+    /// <summary>Share of the rate of large products that a training step reaches.</summary>
+    private const double Share = 0.55;
+    /// <summary>Seconds per layer and step that do not depend on sizes: calls, norms, optimizer.</summary>
+    private const double PerLayer = 0.00012;
+    /// <summary>Program, libraries and allocator's slack, in MiB.</summary>
+    private const double Runtime = 350;
+
+    private static readonly Lazy<double> Rate = new(MeasureRate);
+
+    /// <inheritdoc/>
+    public BaseFacts Facts(Recipe recipe)
+    {
+        try
+        {
+            var path = ModelLocator.Find(recipe.Base.Model);
+            var config = Config(path);
+            var vae = VaeConfig.Read(ModelConfig.Read(Path.Combine(path, "vae", "config.json")));
+            var prediction = recipe.Base.Prediction != "auto" ? recipe.Base.Prediction
+                : SchedulerOptions.Read(Path.Combine(path, "scheduler", "scheduler_config.json")).Prediction == Prediction.Velocity ? "v_prediction" : "epsilon";
+            var cost = TrainingCost.Of(config, Spec(recipe.Train with { Rank = 1 }), config.SampleSize, 77);
+            return new()
+            {
+                Path = path,
+                Hash = DiffusionBase.Hash(path),
+                Family = cost.BaseParameters < 100e6 ? "pocket" : config.AdditionTimeWidth > 0 ? "sdxl" : "sd15",
+                Resolution = config.SampleSize * vae.Factor,
+                Prediction = prediction,
+                Parameters = cost.BaseParameters,
+                SmallestLayer = TrainingCost.SmallestLayer(config, Spec(recipe.Train with { Rank = 1 })),
+            };
+        }
+        catch (ModelException e)
+        {
+            throw new LoraException($"base.model: {e.Message}", ExitCode.BadUsage, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources)
+    {
+        var vae = VaeConfig.Read(ModelConfig.Read(Path.Combine(facts.Path, "vae", "config.json")));
+        var cost = TrainingCost.Of(Config(facts.Path), Spec(train), train.Resolution / vae.Factor, 77);
+        var rate = Rate.Value;
+        var rows = (long)train.BatchSize * train.GradientAccumulation;
+        var step = cost.StepOperations(rows, train.GradientCheckpointing) / (rate * Share) + cost.Layers * PerLayer * 3 * train.GradientAccumulation;
+        // the encoder of the pictures works at full size: about as much as a forward pass of a base of its size
+        var prepare = 2 + pictures * (double)train.Resolution * train.Resolution * 2.5e6 / (rate * Share);
+        return new(step, prepare, Memory(cost, facts, train), cost.AdapterParameters);
+    }
+
+    /// <summary>Peak resident memory in MiB.</summary>
+    private static double Memory(TrainingCost cost, BaseFacts facts, TrainOptions train)
+    {
+        var files = new[] { "vae", "text_encoder" }.SelectMany(p => Directory.EnumerateFiles(Path.Combine(facts.Path, p), "*.safetensors")).Sum(f => new FileInfo(f).Length);
+        var kept = cost.Activations * train.BatchSize * 4 * (train.GradientCheckpointing ? 0.3 : 1);
+        return Runtime + (cost.BaseParameters * 4.0 + files + cost.AdapterParameters * 16.0 + kept) / (1024 * 1024);
+    }
+
+    private static LoraSpec Spec(TrainOptions train) => new()
+    {
+        Targets = LoraTargets.Named(train.Targets), Rank = Math.Max(1, train.Rank), Alpha = 1, ConvRank = train.ConvRank,
+    };
+
+    private static UNetConfig Config(string path)
+    {
+        var file = Path.Combine(path, "unet", "config.json");
+        if (!File.Exists(file)) throw new ModelException($"{path} is no base model: it has no unet/config.json. Give a folder in diffusers layout.");
+        return UNetConfig.Read(ModelConfig.Read(file));
+    }
+
+    /// <summary>Operations per second of a product of two matrices of 768²: the best of several, since other work only slows it down.</summary>
+    public static double MeasureRate() => TorchThread.Shared.Run(() =>
+    {
+        using var off = Autograd.NoGrad();
+        using var scope = new Scope();
+        const int n = 768;
+        var a = Ops.Randn([n, n]);
+        a.Mm(a).Dispose();
+        var best = double.PositiveInfinity;
+        for (var i = 0; i < 8; i++)
+        {
+            var started = Stopwatch.GetTimestamp();
+            a.Mm(a).Dispose();
+            best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalSeconds);
+        }
+        return 2.0 * n * n * n / best;
+    });
+}

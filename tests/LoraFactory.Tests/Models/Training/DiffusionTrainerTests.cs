@@ -1,0 +1,141 @@
+using LoraFactory.Models;
+using LoraFactory.Models.Lora;
+using LoraFactory.Models.Schedulers;
+using LoraFactory.Models.Training;
+using LoraFactory.Tests.Torch;
+using LoraFactory.Torch;
+using LoraFactory.Torch.Optim;
+
+namespace LoraFactory.Tests.Models.Training;
+
+[Collection("torch")]
+public sealed class DiffusionTrainerTests
+{
+    private static readonly string Tiny = TestData.Golden("lora/pipeline/unet");
+
+    private sealed class Setup : IDisposable
+    {
+        public Setup(bool checkpointing = false, DType precision = DType.Float32, double maxGradNorm = 0.2)
+        {
+            UNet = UNet.Load(Tiny);
+            UNet.GradientCheckpointing = checkpointing;
+            Adapter = LoraAdapter.Create([new("unet", UNet.Store, new LoraSpec { Targets = LoraTargets.All, Rank = 2, Alpha = 2 })], 5);
+            Adapter.RequireGrad(true);
+            Adapter.Attach("unet", UNet.Store);
+            Optimizer = new Adam([new([.. Adapter.Modules.SelectMany(m => (Trainable[])[new(m.Path + ".down", m.Down), new(m.Path + ".up", m.Up)])], 1e-3)]);
+            Trainer = new(UNet, new(NoiseSchedule.StableDiffusion(), new()), Optimizer) { MaxGradNorm = maxGradNorm, Precision = precision };
+        }
+
+        public UNet UNet { get; }
+        public LoraAdapter Adapter { get; }
+        public Adam Optimizer { get; }
+        public DiffusionTrainer Trainer { get; }
+
+        public float[][] Weights() => [.. Adapter.Parameters().Select(p => p.Detach().ToArray<float>())];
+
+        public void Dispose()
+        {
+            Optimizer.Dispose();
+            Adapter.Dispose();
+            UNet.Dispose();
+        }
+    }
+
+    private static DiffusionBatch Batch(int rows, int seed = 1)
+    {
+        TorchLibrary.Seed(seed);
+        return new()
+        {
+            Latents = Ops.Randn([rows, 4, 8, 8]),
+            Noise = Ops.Randn([rows, 4, 8, 8]),
+            Timesteps = Ops.Randint(1000, [rows]),
+            Context = Ops.Randn([rows, 7, 24]),
+        };
+    }
+
+    [Fact]
+    public void A_step_leaves_no_tensor_behind() => OnTensorThread.Run(() =>
+    {
+        using var s = new Setup();
+        var batch = Batch(2);
+        s.Trainer.Step(batch);                      // the optimizer's state comes with the first step
+        var before = Tensor.LiveCount;
+        for (var i = 0; i < 3; i++) Assert.True(s.Trainer.Step(batch).Taken);
+        Assert.Equal(before, Tensor.LiveCount);
+    });
+
+    [Fact]
+    public void A_step_that_is_not_finite_changes_nothing() => OnTensorThread.Run(() =>
+    {
+        using var s = new Setup();
+        var good = Batch(2);
+        s.Trainer.Step(good);
+        var weights = s.Weights();
+        var moments = s.Optimizer.State.ToDictionary(m => m.Key, m => m.Value.ToArray<float>());
+        var bad = good with { Latents = good.Latents * float.NaN };
+        var result = s.Trainer.Step(good, bad);
+        Assert.False(result.Taken);
+        Assert.False(double.IsFinite(result.Loss));
+        Assert.Equal(weights, s.Weights());
+        Assert.Equal(1, s.Optimizer.Steps);
+        foreach (var (name, value) in s.Optimizer.State) Assert.Equal(moments[name], value.ToArray<float>());
+        Assert.All(s.Adapter.Parameters(), p => Assert.Null(p.Grad()));
+        Assert.True(s.Trainer.Step(good).Taken);
+    });
+
+    [Fact]
+    public void Two_halves_accumulate_to_the_whole_batch() => OnTensorThread.Run(() =>
+    {
+        using var whole = new Setup(maxGradNorm: 0);
+        using var halves = new Setup(maxGradNorm: 0);
+        var batch = Batch(4);
+        DiffusionBatch Half(long first) => new()
+        {
+            Latents = batch.Latents.Narrow(0, first, 2), Noise = batch.Noise.Narrow(0, first, 2), Timesteps = batch.Timesteps.Narrow(0, first, 2), Context = batch.Context!.Narrow(0, first, 2),
+        };
+        var a = whole.Trainer.Step(batch);
+        var b = halves.Trainer.Step(Half(0), Half(2));
+        Assert.Equal(a.Loss, b.Loss, 5);
+        Assert.Equal(a.GradientNorm, b.GradientNorm, a.GradientNorm * 1e-4);
+    });
+
+    [Fact]
+    public void Recomputed_activations_give_the_same_step() => OnTensorThread.Run(() =>
+    {
+        using var plain = new Setup();
+        using var recomputed = new Setup(checkpointing: true);
+        for (var i = 0; i < 2; i++)
+        {
+            var batch = Batch(2, i);
+            var a = plain.Trainer.Step(batch);
+            var b = recomputed.Trainer.Step(batch);
+            Assert.Equal(a.Loss, b.Loss, 6);
+            Assert.Equal(a.GradientNorm, b.GradientNorm, a.GradientNorm * 1e-4);
+        }
+    });
+
+    [Fact]
+    public void Half_precision_is_near_and_keeps_parameters_in_single() => OnTensorThread.Run(() =>
+    {
+        using var single = new Setup();
+        using var half = new Setup(precision: DType.BFloat16);
+        var batch = Batch(2);
+        var a = single.Trainer.Step(batch);
+        var b = half.Trainer.Step(batch);
+        Assert.InRange(b.Loss / a.Loss, 0.95, 1.05);
+        Assert.NotEqual(a.Loss, b.Loss);
+        Assert.All(half.Adapter.Parameters(), p => Assert.Equal(DType.Float32, p.DType));
+        Assert.All(half.Optimizer.State.Values, m => Assert.Equal(DType.Float32, m.DType));
+    });
+
+    [Fact]
+    public void The_order_shows_each_sample_once_a_round_and_depends_on_position_alone()
+    {
+        var order = new TrainingOrder(5, 3);
+        var all = order.Take(0, 15);
+        for (var round = 0; round < 3; round++) Assert.Equal([0, 1, 2, 3, 4], all[(5 * round)..(5 * round + 5)].Order());
+        Assert.Equal(all[7..13], new TrainingOrder(5, 3).Take(7, 6));
+        Assert.NotEqual(all, new TrainingOrder(5, 4).Take(0, 15));
+        Assert.NotEqual(all[..5], all[5..10]);
+    }
+}
