@@ -31,7 +31,10 @@ public sealed class FactoryLine
     }
 
     /// <summary>The project's line: the one place where all stages are put together.</summary>
-    public static FactoryLine Standard() => new([new Crawl.CrawlStage(), new Clean.CleanStage(), new Label.LabelStage()]);
+    public static FactoryLine Standard() => new(
+    [
+        new Crawl.CrawlStage(), new Clean.CleanStage(), new Label.LabelStage(), new Configure.ConfigureStage(new Train.TrainingForecast()), new Train.TrainStage(),
+    ]);
 
     /// <summary>Version that goes into every stage's hash.</summary>
     public static string Version { get; } = typeof(FactoryLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
