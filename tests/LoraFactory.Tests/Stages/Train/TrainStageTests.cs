@@ -132,7 +132,7 @@ public sealed class TrainStageTests
 
     private static Process Start(RunDirectory run)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "lora.dll"), "train", run.Path]) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "lora.dll"), "train-plan", run.Path]) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
         start.Environment["OMP_WAIT_POLICY"] = "PASSIVE";
         return Process.Start(start)!;
     }

@@ -5,21 +5,21 @@ using LoraFactory.Stages.Train;
 
 namespace LoraFactory.Cli.Commands;
 
-/// <summary><c>lora train RUN</c>: the training stage alone, on a run that has its samples and its plan.</summary>
-public sealed class TrainCommand : ICommandFile
+/// <summary><c>lora train-plan RUN</c>: the training stage alone, on a run that has its samples and its plan; earlier stages are not looked at, so the plan may come from elsewhere.</summary>
+public sealed class TrainPlanCommand : ICommandFile
 {
     /// <inheritdoc/>
     public CommandGroup Group => CommandGroup.Stages;
 
     /// <inheritdoc/>
-    public int Order => (int)StageName.Train;
+    public int Order => 10 * (int)StageName.Train + 1;
 
     /// <inheritdoc/>
     public Command Build(CommandWorld world)
     {
         var directory = new Argument<string>("RUN") { Description = "A run's directory, with recipe.yaml, 3-label and 4-configure/plan.yaml" };
         var again = new Option<bool>("--again") { Description = "Train from the beginning even when nothing changed" };
-        var command = new Command("train", "Train from the plan of a run; an interrupted training goes on") { directory, again };
+        var command = new Command("train-plan", "Train from a run's plan.yaml as it is, earlier stages left alone") { directory, again };
         command.SetAction(async (parsed, token) =>
         {
             var path = parsed.GetValue(directory)!;
