@@ -38,8 +38,8 @@ public sealed class TopicRelevance
         return 1 - missing;
     }
 
-    /// <summary>Relevance of a URL by the words of its path and host.</summary>
-    public double Of(Uri url) => Of(Uri.UnescapeDataString(url.AbsolutePath) + " " + url.Host);
+    /// <summary>Relevance of a URL by the words of its path.</summary>
+    public double Of(Uri url) => Of(Uri.UnescapeDataString(url.AbsolutePath));
 
     private static IEnumerable<string> Stems(string text) => WordStem.Words(text).Select(WordStem.Of);
 

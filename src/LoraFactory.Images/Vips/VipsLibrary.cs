@@ -29,6 +29,9 @@ public static class VipsLibrary
         {
             // Warnings about other people's files would go to the terminal.
             g_setenv("VIPS_WARNING", "0", 1);
+            // libvips would load its plug-ins (ImageMagick, poppler, openslide …) into the process, symbols of another SQLite with them, which
+            // then break ours; a home without any keeps them out, and their attack surface too.
+            g_setenv("VIPSHOME", "/nonexistent", 1);
             if (vips_init("lora") != 0) throw new PictureException(PictureFault.LibraryMissing, $"libvips could not start: {TakeError()}.");
             var version = $"{vips_version(0)}.{vips_version(1)}.{vips_version(2)}";
             if (vips_version(0) != 8 || vips_version(1) < 13)

@@ -63,17 +63,20 @@ public sealed class TopicModel
         [.. _evidence.Where(pair => Math.Abs(pair.Value) >= Distinctive).OrderByDescending(pair => Math.Abs(pair.Value)).ThenBy(pair => pair.Key, StringComparer.Ordinal)];
 
     /// <summary>Judges one picture: its own words, the paragraphs around it, and the page that it stands on.</summary>
-    public TopicRelevanceOf Judge(string own, string context, TopicPage page)
+    public TopicRelevanceOf Judge(string named, string context, TopicPage page)
     {
-        var words = Weigh(Features(own));
+        var words = Weigh(Features(named));
         var around = Weigh(Features(context));
         var like = Likeness(page);
+        // A word that only half names the topic ("drawing") is believed less on a page that is nothing like it.
+        var kin = _scale is null ? 1 : like;
+        var own = words.Seed >= Certain ? words.Seed : words.Seed * (0.4 + 0.6 * kin);
         var learnt = (1 - (1 - words.Learnt) * (1 - LearntContextShare * around.Learnt)) * like;
         // Every text mentions things in passing; on a page of another kind that counts a quarter.
-        var near = ContextShare * around.Seed * (0.25 + 0.75 * like);
-        var value = 1 - (1 - words.Seed) * (1 - near) * (1 - learnt) * (1 - PageShare * like);
+        var near = ContextShare * around.Seed * (0.25 + 0.75 * kin);
+        var value = 1 - (1 - own) * (1 - near) * (1 - learnt) * (1 - PageShare * like);
         // Words for something else in what the picture is called outweigh its surroundings.
-        return new(value * (1 - words.Against * (1 - words.Seed)), words.Seed, words.Against, around.Seed, like);
+        return new(value * (1 - words.Against * (1 - own)), own, words.Against, around.Seed, like);
     }
 
     private bool? FirstLabel(TopicPage page)
@@ -89,7 +92,7 @@ public sealed class TopicModel
     private bool? SecondLabel(TopicPage page)
     {
         if (page.Pictures.Count == 0) return null;
-        var mean = page.Pictures.Average(own => Judge(own, "", page).Value);
+        var mean = page.Pictures.Average(named => Judge(named, "", page).Value);
         return mean switch { >= 0.6 => true, <= 0.2 => false, _ => null };
     }
 

@@ -1,3 +1,4 @@
+using LoraFactory.Flow;
 using System.Globalization;
 using System.Text;
 

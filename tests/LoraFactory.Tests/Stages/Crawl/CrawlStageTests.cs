@@ -6,7 +6,8 @@ using LoraFactory.Stages.Crawl;
 namespace LoraFactory.Tests.Stages.Crawl;
 
 /// <summary>The whole stage against the real demo web on loopback.</summary>
-public sealed class CrawlStageTests(DemoCrawl crawl) : IClassFixture<DemoCrawl>
+[Collection("demo crawl")]
+public sealed class CrawlStageTests(DemoCrawl crawl)
 {
     [Fact]
     public void Every_picture_that_a_right_run_keeps_was_fetched()

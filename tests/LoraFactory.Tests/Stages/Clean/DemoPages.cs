@@ -6,7 +6,7 @@ using LoraFactory.Flow;
 namespace LoraFactory.Tests.Stages.Clean;
 
 /// <summary>The demo web's files as the crawl would have found them: what robots.txt closes is not fetched, what opted out says so.</summary>
-internal static class DemoWeb
+internal static class DemoPages
 {
     public static string Folder { get; } = Path.Combine(TestData.Root, "demo", "web");
 
