@@ -145,6 +145,41 @@ public sealed class StableDiffusionPipelineTests
     }, "diffusion/pipeline-sdxl/model");
 
     [Theory]
+    [InlineData("sd15")]
+    [InlineData("sdxl")]
+    public void A_single_file_draws_what_its_folder_draws(string family) => OnTensorThread.Run(() =>
+    {
+        var folder = TestData.Golden($"diffusion/pipeline-{family}/model");
+        using var pipeline = StableDiffusionPipeline.Load(folder);
+        using var single = StableDiffusionPipeline.Load(TestData.Golden($"diffusion/single-file/{family}/{family}.safetensors"),
+            new() { Tokenizer = Path.Combine(folder, "tokenizer"), Configurations = folder, Sampler = pipeline.Sampler });
+        Assert.Equal(0, Far(single.Sample(Small), pipeline.Sample(Small)));
+    });
+
+    [Fact]
+    public void A_single_file_without_a_vocabulary_says_what_is_missing()
+    {
+        var nothing = TestData.NewFolder();
+        var e = Assert.Throws<ModelException>(() => StableDiffusionPipeline.LoadFile(TestData.Golden("diffusion/single-file/sd15/sd15.safetensors"), new() { Tokenizer = nothing }));
+        Assert.Contains(nothing, e.Message, StringComparison.Ordinal);
+        Assert.Contains("merges.txt", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_pocket_model_draws_a_picture_with_something_in_it() => OnTensorThread.Run(() =>
+    {
+        using var pipeline = StableDiffusionPipeline.Load(Path.Combine(TestData.Root, "assets", "pocket-sd"));
+        var pictures = pipeline.Generate(new() { Prompts = ["a red house in a green field, flat illustration", "a green tree, pastel drawing"], Steps = 20, Guidance = 4, Seeds = [1, 2] });
+        foreach (var picture in pictures)
+        {
+            Assert.Equal((64, 64), (picture.Width, picture.Height));
+            // neither one colour nor noise: neighbours are alike, the whole is not
+            double Difference(int step) => Enumerable.Range(0, picture.Pixels.Length - step).Average(i => Math.Abs(picture.Pixels[i] - picture.Pixels[i + step]));
+            Assert.True(Difference(3) < Difference(20 * 192) / 2, $"{Difference(3)} next to {Difference(20 * 192)}");
+        }
+    });
+
+    [Theory]
     [InlineData("euler A Karras")]
     [InlineData("DPM+++")]
     public void Samplers_that_there_are_not_are_named(string name) =>
