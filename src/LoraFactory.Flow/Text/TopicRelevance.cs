@@ -38,7 +38,7 @@ public sealed class TopicRelevance
         return 1 - missing;
     }
 
-    /// <summary>Relevance of a URL by the words of its path.</summary>
+    /// <summary>Relevance of a URL by the words of its path; a host's name is the same for all its pages.</summary>
     public double Of(Uri url) => Of(Uri.UnescapeDataString(url.AbsolutePath));
 
     private static IEnumerable<string> Stems(string text) => WordStem.Words(text).Select(WordStem.Of);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using LoraFactory.Flow;
 using Microsoft.Data.Sqlite;
 
@@ -20,7 +21,7 @@ public sealed class CrawlStage : IStage
     public StageName Name => StageName.Crawl;
 
     /// <inheritdoc/>
-    public IEnumerable<object> Options(Recipe recipe) => [recipe.Seed, Lasting(recipe.Crawl)];
+    public IEnumerable<object> Options(Recipe recipe) => OwnPictures(recipe) ? ["folder", recipe.Seed] : [recipe.Seed, Lasting(recipe.Crawl)];
 
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context) => context.Recipe.Seed.ConceptStore is { Length: > 0 } store ? [store] : [];
@@ -28,11 +29,17 @@ public sealed class CrawlStage : IStage
     /// <inheritdoc/>
     public async Task<StageOutcome> RunAsync(StageContext context, CancellationToken token)
     {
+        if (OwnPictures(context.Recipe))
+        {
+            RunDirectory.WriteJson(context.Run.File(Name, "seed.json"), MakeSeed(context));
+            RunDirectory.WriteLines<Page>(context.Run.File(Name, "pages.jsonl"), []);
+            return new(0, 0, new Dictionary<string, int>(), "nothing to crawl: the pictures come from label.folder");
+        }
         if (context.Recipe.Seed.Urls.Count == 0)
             throw new LoraException("seed.urls is empty: give at least one http(s) URL where the crawl begins, or use label.source: folder for pictures of your own.", ExitCode.BadUsage);
         var seed = MakeSeed(context);
         RunDirectory.WriteJson(context.Run.File(Name, "seed.json"), seed);
-        var key = ContentId.Of(seed.Id, System.Text.Json.JsonSerializer.Serialize(Lasting(context.Recipe.Crawl), RunDirectory.Json));
+        var key = ContentId.Of(seed.Id, JsonSerializer.Serialize(Lasting(context.Recipe.Crawl), RunDirectory.Json));
         try
         {
             using var frontier = Frontier.Open(context.Run.File(Name, "frontier.db"), key);
@@ -49,8 +56,10 @@ public sealed class CrawlStage : IStage
         }
     }
 
-    // Where a host is reached and how many at once changes nothing about what it says: a web on another port is no new crawl.
-    private static CrawlOptions Lasting(CrawlOptions options) => options with { Resolve = [], Concurrency = 1, TimeoutSeconds = 1 };
+    private static bool OwnPictures(Recipe recipe) => recipe.Label.Source == "folder";
+
+    // Where a host lies, and how many are asked at once, does not change what it says: a demo web on another port is the same web.
+    private static CrawlOptions Lasting(CrawlOptions options) => options with { Resolve = [], Concurrency = 0 };
 
     private static Seed MakeSeed(StageContext context)
     {

@@ -38,12 +38,16 @@ public sealed class RobotsRules
     public bool Allows(string url, out string rule)
     {
         var path = RobotsPattern.Octets(PathOf(url), pattern: false);
+        var written = RobotsPattern.AsWritten(PathOf(url), pattern: false);
+        var valid = Ascii.IsValid(PathOf(url));
         rule = "";
         if (path == "/robots.txt") return true;
         var (best, allow) = (-1, true);
         foreach (var (pattern, allows) in rules)
         {
-            if (pattern.Length < best || (pattern.Length == best && !allows) || !pattern.Matches(path)) continue;
+            if (pattern.Length < best || (pattern.Length == best && !allows)) continue;
+            // What denies, denies every spelling of a path; what allows is taken as it is written.
+            if (allows ? !(valid && pattern.Matches(path)) && !pattern.Matches(written) : !pattern.Matches(path)) continue;
             (best, allow) = (pattern.Length, allows);
             rule = $"{(allows ? "Allow" : "Disallow")}: {pattern.Text}";
         }
@@ -60,13 +64,16 @@ public sealed class RobotsRules
         return [.. matching.Where(u => (u.Path?.Length ?? 0) == longest).Select(u => u.Value)];
     }
 
-    /// <summary>Leading letters, hyphens and underscores: "LoraFactory" of "LoraFactory/0.1 (+https://…)" (RFC 9309 §2.2.1).</summary>
+    /// <summary>
+    /// Leading letters, digits, hyphens and underscores: "LoraFactory" of "LoraFactory/0.1 (+https://…)". (RFC 9309 §2.2.1 has no digits, but owners
+    /// write names with them, and "Bot1" is not "Bot2".)
+    /// </summary>
     public static string ProductToken(string userAgent)
     {
         var text = userAgent.AsSpan().Trim();
         var end = 0;
-        while (end < text.Length && (char.IsAsciiLetter(text[end]) || text[end] is '-' or '_')) end++;
-        return text[..end].ToString();
+        while (end < text.Length && (char.IsAsciiLetterOrDigit(text[end]) || text[end] is '-' or '_')) end++;
+        return end < text.Length && !char.IsAscii(text[end]) ? "" : text[..end].ToString();
     }
 
     /// <summary>Path and query that rules are matched against, "/" when the URL has none; the fragment never counts.</summary>
@@ -193,7 +200,7 @@ public sealed class RobotsRules
             inGroup = true;
             if (rulesSeen) ownGroup = everyoneGroup = rulesSeen = false;
             if (extensionSeen) ownExtension = everyoneExtension = extensionSeen = false;
-            if (value is ['*'] or ['*', ' ' or '\t', ..])
+            if (value is ['*'] or ['*', ' ' or '\t' or '<', ..]) // some owners serve HTML: "*<BR>"
             {
                 everyoneGroup = everyoneExtension = true;
             }
@@ -209,8 +216,12 @@ public sealed class RobotsRules
             rulesSeen = true;
             extensionSeen = true;
             if (value.Length == 0) return;
-            if (ownGroup) own.Rules.Add((new RobotsPattern(value), allow));
-            if (everyoneGroup) everyone.Rules.Add((new RobotsPattern(value), allow));
+            var pattern = new RobotsPattern(value, asWritten: allow);
+            if (ownGroup) own.Rules.Add((pattern, allow));
+            if (everyoneGroup) everyone.Rules.Add((pattern, allow));
+            // Who allows "/a/index.html" means "/a/" too, as most crawlers read it.
+            var slash = value.LastIndexOf('/');
+            if (allow && slash >= 0 && value.AsSpan(slash + 1).StartsWith("index.htm", StringComparison.OrdinalIgnoreCase)) Rule(value[..(slash + 1)] + "$", allow: true);
         }
 
         private void Delay(string value)
@@ -254,13 +265,16 @@ public sealed class RobotsPattern
     private readonly bool anchored;
 
     /// <summary>A pattern whose characters are octets (Latin-1) as they stand in the file.</summary>
-    public RobotsPattern(string text)
+    /// <param name="text">The pattern.</param>
+    /// <param name="asWritten">Keep escapes of unreserved characters instead of undoing them.</param>
+    public RobotsPattern(string text, bool asWritten = false)
     {
         Text = text;
         anchored = text.EndsWith('$');
-        var octets = Octets(anchored ? text[..^1] : text, pattern: true);
-        Length = octets.Length + (anchored ? 1 : 0);
-        pieces = octets.Split('*');
+        if (anchored) text = text[..^1];
+        var written = AsWritten(text, pattern: true);
+        Length = written.Length + (anchored ? 1 : 0);
+        pieces = (asWritten ? written : Octets(text, pattern: true)).Split('*');
     }
 
     /// <summary>As written.</summary>
@@ -289,7 +303,12 @@ public sealed class RobotsPattern
     /// Both sides in one spelling: octets outside ASCII percent-encoded, escapes of unreserved characters undone, others in upper case.
     /// In a path "*" and "$" are escaped, in a pattern "$" before the end is, so that they match only themselves.
     /// </summary>
-    public static string Octets(string text, bool pattern)
+    public static string Octets(string text, bool pattern) => Spell(text, pattern, undo: true);
+
+    /// <summary>As <see cref="Octets"/>, but escapes stay, and so do a path's octets outside ASCII, which no valid URL has.</summary>
+    public static string AsWritten(string text, bool pattern) => Spell(text, pattern, undo: false);
+
+    private static string Spell(string text, bool pattern, bool undo)
     {
         var builder = new StringBuilder(text.Length + 8);
         var bytes = pattern ? Encoding.Latin1.GetBytes(text) : Encoding.UTF8.GetBytes(text);
@@ -299,11 +318,11 @@ public sealed class RobotsPattern
             if (b == '%' && i + 2 < bytes.Length && char.IsAsciiHexDigit((char)bytes[i + 1]) && char.IsAsciiHexDigit((char)bytes[i + 2]))
             {
                 var octet = (byte)Convert.ToInt32($"{(char)bytes[i + 1]}{(char)bytes[i + 2]}", 16);
-                if (char.IsAsciiLetterOrDigit((char)octet) || octet is (byte)'-' or (byte)'.' or (byte)'_' or (byte)'~') builder.Append((char)octet);
+                if (undo && (char.IsAsciiLetterOrDigit((char)octet) || octet is (byte)'-' or (byte)'.' or (byte)'_' or (byte)'~')) builder.Append((char)octet);
                 else Escape(builder, octet);
                 i += 2;
             }
-            else if (b is > 0x7F or < 0x20 or (byte)' ' or (byte)'$' || (b == '*' && !pattern)) Escape(builder, b);
+            else if ((b > 0x7F && (undo || pattern)) || b is < 0x20 or (byte)' ' or (byte)'$' || (b == '*' && !pattern)) Escape(builder, b);
             else builder.Append((char)b);
         }
         return builder.ToString();

@@ -15,7 +15,7 @@ public static class SitemapReader
     /// <summary>Entries read from one document (sitemaps.org's own limit).</summary>
     public const int MaxEntries = 50_000;
 
-    private const int MaxBytes = 50 * 1024 * 1024;
+    private const int MaxBytes = 50 * 1024 * 1024, MaxDepth = 64;
 
     /// <summary>Reads a document that came from <paramref name="url"/>.</summary>
     public static async Task<SitemapContent> ReadAsync(byte[] body, Uri url, CancellationToken token)
@@ -45,6 +45,7 @@ public static class SitemapReader
         var settings = new XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null, IgnoreComments = true, MaxCharactersInDocument = MaxBytes };
         var path = new List<string>();
         var text = new StringBuilder();
+        var linked = false; // an Atom entry's first link is its page
         try
         {
             using var reader = XmlReader.Create(new MemoryStream(body), settings);
@@ -54,8 +55,10 @@ public static class SitemapReader
                 {
                     case XmlNodeType.Element:
                         text.Clear();
-                        if (path.Contains("entry") && reader.LocalName == "link" && reader.GetAttribute("rel") is null or "alternate" && reader.GetAttribute("href") is { } href) Take(href, url, urls);
-                        if (!reader.IsEmptyElement && path.Count < 64) path.Add(reader.LocalName.ToLowerInvariant());
+                        if (reader.LocalName == "entry") linked = false;
+                        if (!linked && path is [.., "entry"] && reader.LocalName == "link" && reader.GetAttribute("rel") is null or "alternate")
+                            linked = reader.GetAttribute("href") is { } href && Take(href, url, urls);
+                        if (!reader.IsEmptyElement && path.Count < MaxDepth) path.Add(reader.LocalName.ToLowerInvariant());
                         break;
                     case XmlNodeType.Text or XmlNodeType.CDATA:
                         if (text.Length < CanonicalUrl.MaxLength) text.Append(reader.Value);
@@ -70,20 +73,29 @@ public static class SitemapReader
         }
         catch (XmlException)
         {
-            // what was read before the break is still a list of pages
+            // What was read before the break is still a list of pages; a URL whose end tag had begun is whole.
+            if (body.AsSpan().LastIndexOf((byte)'<') > body.AsSpan().LastIndexOf((byte)'>')) End(path, text.ToString(), url, urls, sitemaps);
         }
         return new(urls, sitemaps);
     }
 
     private static void End(List<string> path, string text, Uri url, List<Uri> urls, List<Uri> sitemaps)
     {
-        if (path.Count == 0) return;
-        if (path[^1] == "loc") Take(text, url, path.Contains("sitemap") ? sitemaps : urls);
-        else if (path[^1] == "link" && path.Contains("item")) Take(text, url, urls);
+        switch (path)
+        {
+            case [.., "sitemap", "loc"]:
+                Take(text, url, sitemaps);
+                break;
+            case [.., "url", "loc"] or [.., "loc", "url"] or [.., "item", "link"]:
+                Take(text, url, urls);
+                break;
+        }
     }
 
-    private static void Take(string text, Uri url, List<Uri> list)
+    private static bool Take(string text, Uri url, List<Uri> list)
     {
-        if (CanonicalUrl.Parse(text, url) is { } found) list.Add(found);
+        if (CanonicalUrl.Parse(text, url) is not { } found || string.IsNullOrWhiteSpace(text)) return false;
+        list.Add(found);
+        return true;
     }
 }

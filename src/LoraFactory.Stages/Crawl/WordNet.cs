@@ -1,6 +1,7 @@
 using LoraFactory.Flow;
 using System.Globalization;
 using System.Text;
+using LoraFactory.Flow;
 
 namespace LoraFactory.Stages.Crawl;
 
@@ -47,6 +48,7 @@ public sealed class WordNet : IDisposable
     /// <summary>Noun meanings of a word or phrase, commonest first; its singular is tried when it is no entry itself.</summary>
     public IReadOnlyList<Synset> Nouns(string phrase)
     {
+        if (string.IsNullOrWhiteSpace(phrase)) return [];
         foreach (var lemma in Lemmas(phrase.Trim().ToLowerInvariant().Replace(' ', '_')))
             if (Lookup('n', lemma) is { Count: > 0 } senses) return senses;
         return [];
