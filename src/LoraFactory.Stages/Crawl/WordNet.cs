@@ -1,6 +1,6 @@
-using LoraFactory.Flow;
 using System.Globalization;
 using System.Text;
+using LoraFactory.Flow;
 
 namespace LoraFactory.Stages.Crawl;
 
