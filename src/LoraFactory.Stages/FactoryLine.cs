@@ -34,6 +34,7 @@ public sealed class FactoryLine
     public static FactoryLine Standard() => new(
     [
         new Crawl.CrawlStage(), new Clean.CleanStage(), new Label.LabelStage(), new Configure.ConfigureStage(new Train.TrainingForecast()), new Train.TrainStage(),
+        new Evaluate.EvaluateStage(), new Deploy.DeployStage(),
     ]);
 
     /// <summary>Version that goes into every stage's hash.</summary>

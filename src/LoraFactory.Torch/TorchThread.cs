@@ -79,6 +79,26 @@ public sealed class TorchThread : IDisposable
 
     private void Loop()
     {
-        foreach (var action in work.GetConsumingEnumerable()) action();
+        var first = true;
+        foreach (var action in work.GetConsumingEnumerable())
+        {
+            if (first) UseAllProcessors();
+            first = false;
+            action();
+        }
+    }
+
+    // libtorch counts physical cores, which on a virtual machine is often half of what there is; OMP_NUM_THREADS still decides.
+    private static void UseAllProcessors()
+    {
+        if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"))) return;
+        try
+        {
+            TorchLibrary.Threads = Math.Min(Environment.ProcessorCount, 16);
+        }
+        catch (TorchException)
+        {
+            return; // the work that follows meets the same error and reports it
+        }
     }
 }

@@ -174,8 +174,8 @@ public sealed record LabelOptions
     [Option("Share of the pictures held out, whole clusters at a time.", Min = 0, Max = 0.5)]
     public double ValidationShare { get; init; } = 0.12;
     /// <summary>Cluster threshold.</summary>
-    [Option("Pictures whose embeddings have at least this cosine share a cluster.", Min = -1, Max = 1)]
-    public double ClusterCosine { get; init; } = 0.95;
+    [Option("Pictures whose embeddings, less the mean of all, have at least this cosine share a cluster.", Min = -1, Max = 1)]
+    public double ClusterCosine { get; init; } = 0.9;
     /// <summary>Least score.</summary>
     [Option("A caption that scores lower against its picture is replaced by one from the captioner.", Min = -1, Max = 1)]
     public double MinTextImageScore { get; init; } = 0.1;

@@ -113,17 +113,22 @@ public sealed class Certification(StableDiffusionPipeline pipeline, ClipScorer c
         return checks[^1].Passed;
     });
 
-    // Far prompts without the trigger: the adapter must not have wiped out what the base knew.
+    // Far prompts without the trigger: each picture has to fit its own prompt best, as often as chance would hardly do it. A style may bleed
+    // into prompts without the trigger; an adapter that draws the same, or noise, whatever is asked for is fried.
     private bool Obeys(IReadOnlyList<string> far, IReadOnlyList<Picture> without, IReadOnlyList<Picture> with, List<CertificateCheck> checks)
     {
         var texts = clip.Embed(far);
-        double Score(IReadOnlyList<Picture> pictures) => clip.Embed(pictures.Skip(1)).Zip(texts).Average(p => ClipScorer.Cosine(p.First, p.Second));
-        var (before, after) = (Score(without), Score(with));
-        var spread = with.Skip(1).Average(p => p.Pixels.Max() - (double)p.Pixels.Min());
-        var obeyed = after > 0.4 * before && spread > 40;
-        checks.Add(new("prompts far from the data are still obeyed", obeyed, $"mean cosine {after:F3}, base {before:F3}, needed {0.4 * before:F3}; contrast {spread:F0} of 255"));
+        int Hits(IReadOnlyList<Picture> pictures) => clip.Embed(pictures.Skip(1)).Where((p, i) => Enumerable.Range(0, texts.Length).MaxBy(k => ClipScorer.Cosine(p, texts[k])) == i).Count();
+        var (before, after) = (Hits(without), Hits(with));
+        var contrast = with.Skip(1).Average(p => p.Pixels.Max() - (double)p.Pixels.Min());
+        var needed = LuckyHits(far.Count);
+        var obeyed = after >= needed && contrast > 40;
+        checks.Add(new("prompts far from the data are still obeyed", obeyed, $"{after} of {far.Count} pictures fit their own prompt best (base {before}, needed {needed}); contrast {contrast:F0} of 255"));
         return obeyed;
     }
+
+    // The fewest hits of n guesses among n that chance reaches in less than one case of twenty.
+    private static int LuckyHits(int n) => Enumerable.Range(0, n + 1).First(k => 1 - MathNet.Numerics.Distributions.Binomial.CDF(1.0 / n, n, k - 1) < 0.05);
 
     private sealed class GivenNoise(Tensor noise) : LoraFactory.Models.Schedulers.INoiseSource
     {

@@ -12,7 +12,11 @@ namespace LoraFactory.Stages.Deploy;
 public sealed class DeployStage : IStage
 {
     // What the base is asked for without the trigger, to see whether it still obeys; far from any one data set.
-    private static readonly string[] Far = ["a red car at sunset, flat illustration", "a yellow star at night, flat illustration", "a green tree in the snow, outlined cartoon"];
+    private static readonly string[] Far =
+    [
+        "a red car at sunset", "a yellow star at night", "a green tree in the snow", "two purple fish by the sea", "a white house in a green field",
+        "three brown cups on a plain background", "a pink flower in the desert", "an orange cat at night", "a blue bird in the snow", "two grey keys at sunset",
+    ];
 
     /// <inheritdoc/>
     public StageName Name => StageName.Deploy;

@@ -15,11 +15,14 @@ namespace LoraFactory.Stages.Feedback;
 public sealed record Rating(string Generation, double Value, string Comment, string Adapter, int Version, string Prompt, DateTimeOffset At);
 
 /// <summary>Generations and their ratings in SQLite, so that a rating can be traced to adapter and prompt. Safe for several processes.</summary>
-public sealed class FeedbackStore : IDisposable
+public sealed class FeedbackStore : IRatings
 {
     private const int KeptGenerations = 100_000;
     private readonly SqliteConnection connection;
     private readonly Lock gate = new();
+
+    /// <summary>The database beside the adapters of a version store.</summary>
+    public static string PathIn(string store) => Path.Combine(Path.GetFullPath(store), "feedback.db");
 
     /// <summary>Opens or creates the database.</summary>
     public FeedbackStore(string path)

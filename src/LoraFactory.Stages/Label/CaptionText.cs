@@ -14,11 +14,17 @@ public sealed class CaptionText
     private const int MaxLength = 300;
     private readonly string trigger;
     private readonly HashSet<string> topicWords;
+    private readonly HashSet<string> shared = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Captions carry <paramref name="trigger"/> in front; words of <paramref name="seed"/> only name the topic and may go.</summary>
-    public CaptionText(string trigger, Seed? seed)
+    /// <summary>
+    /// Captions carry <paramref name="trigger"/> in front; words of <paramref name="seed"/>, and labels before a colon that many of the
+    /// <paramref name="captions"/> share, only name the topic and may go.
+    /// </summary>
+    public CaptionText(string trigger, Seed? seed, IReadOnlyList<string>? captions = null)
     {
         this.trigger = trigger.Trim();
+        var labels = (captions ?? []).Select(c => c.Split(": ", 2)).Where(p => p.Length == 2 && p[0].Length < 40).GroupBy(p => p[0].Trim(), StringComparer.OrdinalIgnoreCase);
+        foreach (var label in labels.Where(g => g.Count() >= Math.Max(3, 0.05 * captions!.Count) && g.Select(p => p[1]).Distinct(StringComparer.Ordinal).Count() > 2)) shared.Add(label.Key);
         topicWords = new(seed is null ? [] : seed.Terms.SelectMany(t => Words(t.Text)), StringComparer.OrdinalIgnoreCase);
     }
 
@@ -68,7 +74,7 @@ public sealed class CaptionText
     {
         var plain = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).Trim().TrimEnd('.', ',', ';', ':');
         var colon = plain.IndexOf(": ", StringComparison.Ordinal);
-        if (colon > 0 && colon + 2 < plain.Length && IsTopicLabel(plain[..colon])) plain = plain[(colon + 2)..];
+        if (colon > 0 && colon + 2 < plain.Length && (shared.Contains(plain[..colon]) || IsTopicLabel(plain[..colon]))) plain = plain[(colon + 2)..];
         var of = plain.IndexOf(" of ", StringComparison.OrdinalIgnoreCase);
         if (of > 0 && trigger.Length > 0 && !Contains(plain, trigger) && IsTopicLabel(plain[..of])) plain = plain[(of + 4)..];
         if (plain.Length > MaxLength) plain = plain[..plain.LastIndexOf(' ', MaxLength)];

@@ -36,7 +36,7 @@ public sealed class LabelStage : IStage
         var vectors = clip.Embed(records.Select(r => PictureDecoder.DecodeFile(context.Run.Blob(r.BlobHash))), done => bar.Set(done), token);
         var captions = Captions(context, records, vectors, clip, captioner, token);
 
-        var clusters = SampleClusters.Of(vectors, options.ClusterCosine);
+        var clusters = SampleClusters.Of(SampleClusters.Centred(vectors), options.ClusterCosine);
         var splits = SampleClusters.Splits(clusters, [.. records.Select(r => r.BlobHash)], options.ValidationShare, context.Seed);
         var tags = TagVocabulary.Of(captions.Select(c => c.Text)).Tags(captions.Select(c => c.Text), vectors, clip, options.MaxTags);
         var samples = records.Select((r, i) => new Sample
@@ -69,7 +69,7 @@ public sealed class LabelStage : IStage
     private static List<Chosen> Captions(StageContext context, List<Record> records, float[][] vectors, ClipScorer clip, Captioner? captioner, CancellationToken token)
     {
         var seedFile = context.Run.File(StageName.Crawl, "seed.json");
-        var text = new CaptionText(context.Recipe.Label.Trigger, File.Exists(seedFile) ? RunDirectory.ReadJson<Seed>(seedFile) : null);
+        var text = new CaptionText(context.Recipe.Label.Trigger, File.Exists(seedFile) ? RunDirectory.ReadJson<Seed>(seedFile) : null, records.ConvertAll(r => r.Caption));
         var chosen = new List<Chosen>(records.Count);
         for (var i = 0; i < records.Count; i++)
         {

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using LoraFactory.Flow;
 using LoraFactory.Models.Scoring;
 
@@ -6,6 +7,26 @@ namespace LoraFactory.Stages.Label;
 /// <summary>Groups near pictures, and splits groups, never pictures, into training and validation.</summary>
 public static class SampleClusters
 {
+    /// <summary>
+    /// The vectors less their mean, at unit length: pictures of one style all lie close together, and what tells them apart is how they
+    /// differ from their mean. Fewer than eight are left as they are.
+    /// </summary>
+    public static float[][] Centred(IReadOnlyList<float[]> vectors)
+    {
+        if (vectors.Count < 8) return [.. vectors];
+        var mean = new float[vectors[0].Length];
+        foreach (var vector in vectors) TensorPrimitives.Add(mean, vector, mean);
+        TensorPrimitives.Divide(mean, vectors.Count, mean);
+        return [.. vectors.Select(v =>
+        {
+            var centred = new float[v.Length];
+            TensorPrimitives.Subtract(v, mean, centred);
+            var norm = TensorPrimitives.Norm(centred);
+            if (norm > 1e-6f) TensorPrimitives.Divide(centred, norm, centred);
+            return centred;
+        })];
+    }
+
     /// <summary>
     /// Single-linkage clusters of unit vectors: two pictures with a cosine of at least <paramref name="cosine"/> share one.
     /// Numbers follow the first member's position.

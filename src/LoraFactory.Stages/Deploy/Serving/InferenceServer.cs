@@ -6,7 +6,6 @@ using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Models;
 using LoraFactory.Models.Pipelines;
-using LoraFactory.Stages.Feedback;
 using LoraFactory.Torch;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -41,11 +40,11 @@ public sealed class InferenceServer : IAsyncDisposable
 {
     private readonly WebApplication app;
     private readonly ServedModel model;
-    private readonly FeedbackStore feedback;
+    private readonly IRatings feedback;
     private readonly TimeProvider clock;
     private readonly ServingMetrics metrics = new();
 
-    private InferenceServer(WebApplication app, ServedModel model, FeedbackStore feedback, TimeProvider clock)
+    private InferenceServer(WebApplication app, ServedModel model, IRatings feedback, TimeProvider clock)
     {
         this.app = app;
         this.model = model;
@@ -54,7 +53,7 @@ public sealed class InferenceServer : IAsyncDisposable
     }
 
     /// <summary>Starts listening. Takes over model and feedback. A port in use is one clear error.</summary>
-    public static async Task<InferenceServer> StartAsync(ServedModel model, FeedbackStore feedback, IPAddress address, int port, TimeProvider clock)
+    public static async Task<InferenceServer> StartAsync(ServedModel model, IRatings feedback, IPAddress address, int port, TimeProvider clock)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();

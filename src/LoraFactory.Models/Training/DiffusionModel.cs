@@ -7,9 +7,9 @@ using LoraFactory.Torch;
 namespace LoraFactory.Models.Training;
 
 /// <summary>The parts of a Stable Diffusion base that training needs, frozen. All calls on the tensor thread.</summary>
-public sealed class DiffusionBase : IDisposable
+public sealed class DiffusionModel : IDisposable
 {
-    private DiffusionBase(string path, UNet unet, ClipTextModel text, AutoencoderKL vae, ClipTokenizer tokenizer, SchedulerOptions scheduler)
+    private DiffusionModel(string path, UNet unet, ClipTextModel text, AutoencoderKL vae, ClipTokenizer tokenizer, SchedulerOptions scheduler)
     {
         Path = path;
         UNet = unet;
@@ -36,7 +36,7 @@ public sealed class DiffusionBase : IDisposable
     public NoiseSchedule Noise { get; }
 
     /// <summary>Loads a folder in diffusers layout; weights become <paramref name="dtype"/> on <paramref name="device"/>.</summary>
-    public static DiffusionBase Load(string path, DType dtype = DType.Float32, Device? device = null)
+    public static DiffusionModel Load(string path, DType dtype = DType.Float32, Device? device = null)
     {
         string Part(string name) => System.IO.Path.Combine(path, name);
         if (!Directory.Exists(Part("unet")))

@@ -1,0 +1,47 @@
+using System.Net;
+using LoraFactory.Flow;
+using LoraFactory.Models;
+using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Weights;
+
+namespace LoraFactory.Stages.Deploy.Serving;
+
+/// <summary>What <c>lora serve</c> is asked for.</summary>
+/// <param name="Base">Base model, as recipes call it.</param>
+/// <param name="Store">Folder of the version store.</param>
+/// <param name="Address">Where to listen; loopback unless the user says otherwise.</param>
+/// <param name="Port">Port; 0 takes a free one.</param>
+public sealed record ServingRequest(string Base, string Store, IPAddress Address, int Port);
+
+/// <summary>Opens base, store and ratings, loads every champion made for this base, and starts the server.</summary>
+public static class ServingStart
+{
+    /// <summary>The running server, which takes over <paramref name="ratings"/>. <paramref name="line"/> gets one line for each adapter, loaded or refused with its reason.</summary>
+    public static async Task<InferenceServer> OpenAsync(ServingRequest request, IRatings ratings, TimeProvider clock, Action<string> line)
+    {
+        var store = new AdapterStore(request.Store);
+        ServedModel model;
+        try
+        {
+            model = new ServedModel(request.Base, StableDiffusionPipeline.LoadFolder(ModelLocator.Find(request.Base)), store);
+        }
+        catch (ModelException e)
+        {
+            throw new LoraException($"--base: {e.Message}", ExitCode.BadUsage, e);
+        }
+        foreach (var name in store.Names)
+        {
+            if (store.Champion(name) is not { } champion || champion.Base != request.Base) continue;
+            try
+            {
+                var loaded = model.Load(name);
+                line($"live: <lora:{name}:1>, version {loaded.Version}");
+            }
+            catch (Exception e) when (e is LoraException or ModelException)
+            {
+                line($"not live: {name}: {e.Message}");
+            }
+        }
+        return await InferenceServer.StartAsync(model, ratings, request.Address, request.Port, clock);
+    }
+}
