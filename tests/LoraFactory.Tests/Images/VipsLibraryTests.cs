@@ -15,7 +15,8 @@ public class VipsLibraryTests
         var mapped = File.ReadAllText("/proc/self/maps");
         Assert.Contains("libvips.so", mapped);
         Assert.DoesNotContain("vips-modules", mapped);
-        Assert.DoesNotContain("libsqlite3.so", mapped);
+        // libtorch, where another test has loaded it, brings a libsqlite3 of its own
+        if (!mapped.Contains("libtorch_cpu.so", StringComparison.Ordinal)) Assert.DoesNotContain("libsqlite3.so", mapped);
         using var connection = new SqliteConnection("Data Source=:memory:");
         connection.Open();
         using var command = connection.CreateCommand();
