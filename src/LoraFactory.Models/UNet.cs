@@ -127,10 +127,11 @@ internal sealed class ResidualBlock(Place at, int inputs, int outputs, int embed
 
     public Tensor Forward(Tensor x, Tensor emb)
     {
+        using var scope = new Scope();   // what the backward pass does not need goes at once
         var y = conv1.Forward(norm1.Forward(x).Silu());
         y = y + time.Forward(emb).Unsqueeze(-1).Unsqueeze(-1);
         y = conv2.Forward(norm2.Forward(y).Silu());
-        return Tape.Note(at.Path, (shortcut?.Forward(x) ?? x) + y);
+        return scope.Keep(Tape.Note(at.Path, (shortcut?.Forward(x) ?? x) + y));
     }
 }
 
@@ -144,10 +145,11 @@ internal sealed class CrossAttention(Place at, int width, int context, int heads
 
     public Tensor Forward(Tensor x, Tensor context)
     {
+        using var scope = new Scope();
         var b = x.Size(0);
         Tensor Split(Tensor y) => y.View([b, -1, heads, width / heads]).Transpose(1, 2);        // [b,s,c] -> [b,h,s,c/h]
         var y = Attention.Scaled(Split(q.Forward(x)), Split(k.Forward(context)), Split(v.Forward(context)));
-        return Tape.Note(at.Path, o.Forward(y.Transpose(1, 2).Reshape([b, -1, width])));
+        return scope.Keep(Tape.Note(at.Path, o.Forward(y.Transpose(1, 2).Reshape([b, -1, width]))));
     }
 }
 
@@ -159,8 +161,9 @@ internal sealed class FeedForward(Place at, int width)
 
     public Tensor Forward(Tensor x)
     {
+        using var scope = new Scope();
         var halves = proj.Forward(x).Chunk(2, -1);                                              // [value | gate]
-        return Tape.Note(at.Path, back.Forward(Tape.Note($"{at.Path}.net.0", halves[0] * halves[1].Gelu())));
+        return scope.Keep(Tape.Note(at.Path, back.Forward(Tape.Note($"{at.Path}.net.0", halves[0] * halves[1].Gelu()))));
     }
 }
 
@@ -176,10 +179,11 @@ internal sealed class TransformerLayer(Place at, int width, int context, int hea
 
     public Tensor Forward(Tensor x, Tensor context)
     {
+        using var scope = new Scope();
         var n = Tape.Note($"{at.Path}.norm1", norm1.Forward(x));
         x = self.Forward(n, n) + x;
         x = cross.Forward(Tape.Note($"{at.Path}.norm2", norm2.Forward(x)), context) + x;
-        return Tape.Note(at.Path, feed.Forward(Tape.Note($"{at.Path}.norm3", norm3.Forward(x))) + x);
+        return scope.Keep(Tape.Note(at.Path, feed.Forward(Tape.Note($"{at.Path}.norm3", norm3.Forward(x))) + x));
     }
 }
 
@@ -208,6 +212,7 @@ internal sealed class SpatialTransformer
 
     public Tensor Forward(Tensor x, Tensor context)
     {
+        using var scope = new Scope();
         var (b, height, width) = (x.Size(0), x.Size(2), x.Size(3));
         Tensor Flat(Tensor y) => y.Permute([0, 2, 3, 1]).Reshape([b, height * width, channels]);             // [b,c,H,W] -> [b,s,c]
         Tensor Map(Tensor y) => y.View([b, height, width, channels]).Permute([0, 3, 1, 2]).Contiguous();     // [b,s,c] -> [b,c,H,W]
@@ -215,7 +220,7 @@ internal sealed class SpatialTransformer
         y = projIn is Conv2d conv ? Flat(Tape.Note($"{at.Path}.proj_in", conv.Forward(y))) : Tape.Note($"{at.Path}.proj_in", ((Linear)projIn).Forward(Flat(y)));
         foreach (var layer in layers) y = layer.Forward(y, context);
         y = projOut is Conv2d last ? Tape.Note($"{at.Path}.proj_out", last.Forward(Map(y))) : Map(Tape.Note($"{at.Path}.proj_out", ((Linear)projOut).Forward(y)));
-        return Tape.Note(at.Path, y + x);
+        return scope.Keep(Tape.Note(at.Path, y + x));
     }
 }
 

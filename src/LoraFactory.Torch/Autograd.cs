@@ -128,7 +128,9 @@ public readonly struct GradMode : IDisposable
 /// </summary>
 public sealed unsafe class Autocast : IDisposable
 {
+    [ThreadStatic] private static int open;
     private readonly DeviceType device;
+    private readonly bool lowers;
     private readonly int before;
     private readonly int dtypeBefore;
 
@@ -140,9 +142,19 @@ public sealed unsafe class Autocast : IDisposable
         Native.Ok(Native.door_autocast_get((int)device, &enabled, &was), "autocast");
         before = enabled;
         dtypeBefore = was;
-        if (dtype != DType.Float32) Native.Ok(Native.door_autocast_set((int)device, 1, (int)dtype, 1), "autocast");
+        lowers = dtype != DType.Float32;
+        if (!lowers) return;
+        Native.Ok(Native.door_autocast_set((int)device, 1, (int)dtype, 1), "autocast");
+        open++;
     }
 
+    /// <summary>Whether products on this thread run in half precision now.</summary>
+    public static bool Active => open > 0;
+
     /// <summary>Puts back what was.</summary>
-    public void Dispose() => Native.Ok(Native.door_autocast_set((int)device, before, dtypeBefore, 1), "autocast");
+    public void Dispose()
+    {
+        if (lowers) open--;
+        Native.Ok(Native.door_autocast_set((int)device, before, dtypeBefore, 1), "autocast");
+    }
 }

@@ -34,6 +34,8 @@ public sealed partial class StableDiffusionPipeline : IDisposable
 
     /// <summary>Texts to conditions.</summary>
     public PromptEncoder Prompts { get; }
+    /// <summary>The first text encoder.</summary>
+    public ClipTextModel Text => text;
     /// <summary>The denoiser.</summary>
     public UNet UNet { get; }
     /// <summary>Pictures to latents and back.</summary>

@@ -48,11 +48,11 @@ public sealed class TrainStage : IStage
         var samples = RunDirectory.ReadLines<Sample>(context.Run.File(StageName.Label, "samples.jsonl")).ToDictionary(s => s.Id, StringComparer.Ordinal);
         var train = Chosen(plan.TrainSampleIds, samples);
         var held = Chosen(plan.ValidationSampleIds, samples);
-        if (DiffusionModel.Hash(plan.BasePath) is var hash && plan.BaseHash.Length > 0 && hash != plan.BaseHash)
+        if (TrainingModel.Hash(plan.BasePath) is var hash && plan.BaseHash.Length > 0 && hash != plan.BaseHash)
             throw new LoraException($"The base model {plan.BasePath} has changed since the plan was made; run configure again (lora run RECIPE --from configure).");
 
         using var scope = new Scope();
-        using var model = DiffusionModel.Load(plan.BasePath, device: device);
+        using var model = TrainingModel.Load(plan.BasePath, device: device);
         model.UNet.GradientCheckpointing = options.GradientCheckpointing;
         using var data = Prepare(context, plan, hash, model, train, held, token);
         using var adapter = NewAdapter(options, model, context.Seed);
@@ -70,7 +70,6 @@ public sealed class TrainStage : IStage
             Draw = (step, log) => drawing.Draw(step, log),
         };
         using (var bar = context.Progress.Begin("train", options.Steps, "steps")) loop.Run(bar, context.Clock, token);
-        drawing.Prove(Path.Combine(directory, "proof.safetensors"));
         return Finish(context, plan, train, adapter, loop.State, directory);
     }
 
@@ -93,7 +92,7 @@ public sealed class TrainStage : IStage
     private static List<Sample> Chosen(IReadOnlyList<string> ids, Dictionary<string, Sample> samples) => [.. ids.Select(id => samples.TryGetValue(id, out var sample) ? sample
         : throw new LoraException($"The plan names sample {id}, which 3-label/samples.jsonl does not have; run configure again (lora run RECIPE --from configure)."))];
 
-    private static TrainingData Prepare(StageContext context, TrainPlan plan, string hash, DiffusionModel model, List<Sample> train, List<Sample> held, CancellationToken token)
+    private static TrainingData Prepare(StageContext context, TrainPlan plan, string hash, TrainingModel model, List<Sample> train, List<Sample> held, CancellationToken token)
     {
         var o = plan.Train;
         if (o.Resolution % (model.Vae.Config.Factor << (model.UNet.Config.Channels.Length - 1)) is var rest and not 0)
@@ -112,7 +111,7 @@ public sealed class TrainStage : IStage
     /// <summary>Latents and text states of all runs beside a run: a hidden directory among them.</summary>
     public static string CacheOf(RunDirectory run) => Path.Combine(Path.GetDirectoryName(run.Path)!, ".cache", "train");
 
-    private static LoraAdapter NewAdapter(TrainOptions o, DiffusionModel model, long seed)
+    private static LoraAdapter NewAdapter(TrainOptions o, TrainingModel model, long seed)
     {
         var alpha = o.Alpha > 0 ? o.Alpha : o.Rank;
         var spec = new LoraSpec
@@ -134,8 +133,8 @@ public sealed class TrainStage : IStage
         return groups;
     }
 
-    private static DiffusionTrainer Trainer(TrainOptions o, DiffusionModel model, Optimizer optimizer) => new(model.UNet,
-        new(model.Noise, new() { Prediction = model.Scheduler.Prediction, MinSnrGamma = o.MinSnrGamma }), optimizer)
+    private static DiffusionTrainer Trainer(TrainOptions o, TrainingModel model, Optimizer optimizer) => new(model.UNet,
+        new(model.Noise, new() { Prediction = model.Prediction, MinSnrGamma = o.MinSnrGamma }), optimizer)
     {
         MaxGradNorm = o.MaxGradNorm,
         Precision = o.Precision switch { "bfloat16" => DType.BFloat16, "float16" => DType.Float16, _ => DType.Float32 },

@@ -44,7 +44,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     /// <summary>Timesteps at which each held-out sample is measured, as shares of T.</summary>
     private static readonly double[] ValidationTimes = [0.1, 0.35, 0.6, 0.85];
 
-    private readonly DiffusionModel model;
+    private readonly TrainingModel model;
     private readonly TrainingDrawing drawing;
     private readonly TrainingOrder order;
     private readonly List<(EncodedPicture Picture, Tensor Text)> train = [];
@@ -52,7 +52,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     private readonly Dictionary<string, Tensor> texts = new(StringComparer.Ordinal);
     private readonly List<Tensor> owned = [];
 
-    private TrainingData(DiffusionModel model, TrainingDrawing drawing, int count)
+    private TrainingData(TrainingModel model, TrainingDrawing drawing, int count)
     {
         this.model = model;
         this.drawing = drawing;
@@ -63,7 +63,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     public int Found { get; private set; }
 
     /// <summary>Encodes what the cache lacks. <paramref name="blob"/> gives the file of a picture's hash.</summary>
-    public static TrainingData Prepare(DiffusionModel model, string baseHash, IReadOnlyList<Sample> train, IReadOnlyList<Sample> validation, Func<string, string> blob,
+    public static TrainingData Prepare(TrainingModel model, string baseHash, IReadOnlyList<Sample> train, IReadOnlyList<Sample> validation, Func<string, string> blob,
         int resolution, string cache, TrainingDrawing drawing, Action<int> progress, CancellationToken token)
     {
         var data = new TrainingData(model, drawing, train.Count);
@@ -125,7 +125,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
 
     private DiffusionBatch Batch((EncodedPicture Picture, Tensor Text)[] rows, long[]? times)
     {
-        var device = model.UNet.Store.Parameters[0].Value.Device;
+        var device = model.Device;
         using var off = Autograd.NoGrad();
         var mean = Ops.Cat([.. rows.Select(r => r.Picture.Mean)]);
         var latents = Ops.Cat([.. rows.Select(r => r.Picture.Deviation)]).Mul(Ops.Randn(mean.Shape)).Add(mean);
@@ -204,7 +204,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
         var path = Path.Combine(cache, "texts", key[..2], key + ".safetensors");
         if (!Fits(path))
         {
-            var states = model.Encode(ids.To(device: model.Text.Store.Parameters[0].Value.Device)).To(dtype: DType.Float32, device: Device.Cpu).Contiguous();
+            var states = model.Encode(ids.To(device: model.Device)).To(dtype: DType.Float32, device: Device.Cpu).Contiguous();
             SafetensorsWriter.Write(path, [states.ToWrite("states")]);
         }
         using var source = SafetensorsFile.Open(path);

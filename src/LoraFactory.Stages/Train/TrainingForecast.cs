@@ -38,7 +38,7 @@ public sealed class TrainingForecast : ITrainingForecast
             return new()
             {
                 Path = path,
-                Hash = DiffusionModel.Hash(path),
+                Hash = TrainingModel.Hash(path),
                 Family = cost.BaseParameters < 100e6 ? "pocket" : config.AdditionTimeWidth > 0 ? "sdxl" : "sd15",
                 Resolution = config.SampleSize * vae.Factor,
                 Prediction = prediction,

@@ -44,6 +44,11 @@ public sealed class Embedding(Place at, long rows, long size)
 /// <summary>Scaled dot-product attention (Vaswani et al. 2017): one kernel where libtorch has it, products and a softmax where not.</summary>
 public static class Attention
 {
+    /// <summary>Scores that are calculated at once, 4 MB of float32.</summary>
+    private const long CachedScores = 1 << 20;
+    /// <summary>So few scores are not worth the calls.</summary>
+    private const long FewScores = 1 << 22;
+
     private static readonly Lazy<bool> Fused = new(() => TorchLibrary.Has("aten::scaled_dot_product_attention"));
 
     /// <summary>
@@ -55,14 +60,37 @@ public static class Attention
         var d = q.Size(-1);
         var factor = scale ?? 1 / Math.Sqrt(d);
         if (Fused.Value) return Ops.ScaledDotProductAttention(q, k, v, mask, 0, false, factor);
-        var b = q.Size(0);
-        var h = q.Size(1);
-        var s = q.Size(2);
-        var t = k.Size(2);
+        var (b, h, s, t) = (q.Size(0), q.Size(1), q.Size(2), k.Size(2));
+        using var scope = new Scope();
         // scaling q, the smaller operand, instead of the scores; 1.13's baddbmm cannot do it (beta = 0 still reads its first argument)
-        var scores = (q * factor).Reshape([b * h, s, d]).Bmm(k.Reshape([b * h, t, d]).Transpose(1, 2));
-        if (mask is not null) scores = scores.View([b, h, s, t]).Add(mask).View([b * h, s, t]);
-        return scores.Softmax(-1).Bmm(v.Reshape([b * h, t, v.Size(-1)])).View([b, h, s, v.Size(-1)]);
+        Tensor[] inputs = [(q * factor).Reshape([b * h, s, d]), k.Reshape([b * h, t, d]), v.Reshape([b * h, t, v.Size(-1)])];
+        var rows = Math.Max(1, CachedScores / (s * t));
+        var y = mask is null && b * h > rows && b * h * s * t > FewScores ? ByRows(inputs, rows) : Whole(inputs, mask, b, h);
+        return scope.Keep(y.View([b, h, s, v.Size(-1)]));
     }
 
+    // q [n, s, d], k [n, t, d], v [n, t, e] → [n, s, e]
+    private static Tensor Whole(Tensor[] i, Tensor? mask = null, long b = 0, long h = 0)
+    {
+        using var scope = new Scope();
+        var scores = i[0].Bmm(i[1].Transpose(1, 2));
+        if (mask is not null) scores = scores.View([b, h, scores.Size(1), scores.Size(2)]).Add(mask).View(scores.Shape);
+        return scope.Keep(scores.Softmax(-1).Bmm(i[2]));
+    }
+
+    // A few heads at a time, so that scores never leave the cache and need no fresh pages; the backward pass calculates them again, which
+    // costs less than to write and read them all, and keeps s·t numbers less per head.
+    private static Tensor ByRows(Tensor[] inputs, long rows)
+    {
+        using var scope = new Scope();
+        var recompute = Autograd.Enabled && Array.Exists(inputs, i => i.RequiresGrad);
+        var parts = Array.ConvertAll(inputs, i => i.Split(rows));
+        var outputs = new Tensor[parts[0].Length];
+        for (var n = 0; n < outputs.Length; n++)
+        {
+            Tensor[] part = [parts[0][n], parts[1][n], parts[2][n]];
+            outputs[n] = recompute ? Autograd.Checkpoint(i => Whole(i), part, []) : Whole(part);
+        }
+        return scope.Keep(Ops.Cat(outputs));
+    }
 }

@@ -76,6 +76,27 @@ public sealed class Linear : AdaptableLayer
     /// <summary>Applies the layer.</summary>
     public Tensor Forward(Tensor x)
     {
+        if (Branches.Count == 0) return Ops.Linear(x, Weight.Value, Bias?.Value);
+        using var scope = new Scope();
+        var oneType = !Autocast.Active && x.DType == Weight.Value.DType && Branches.TrueForAll(b => b.Rows == 0 && b.Down.DType == x.DType);
+        return scope.Keep(oneType ? Flat(x) : ByRows(x));
+    }
+
+    // As rows [n, in], so that each branch is added by the product itself, into the base's output: no copy, no view in between.
+    private Tensor Flat(Tensor x)
+    {
+        var shape = x.Shape;
+        var rows = x.Dim == 2 ? x : x.Reshape([-1, shape[^1]]);
+        var y = Bias is { } bias ? bias.Value.Addmm(rows, Weight.Value.T()) : rows.Mm(Weight.Value.T());
+        foreach (var branch in Branches) y.Addmm_(Dropped(rows, branch).Mm(branch.Down.T()), branch.Up.T(), alpha: branch.Scale);
+        if (shape.Length == 2) return y;
+        shape[^1] = y.Size(1);
+        return y.View(shape);
+    }
+
+    // Half precision (autocast decides for each product), or branches that have rows of their own.
+    private Tensor ByRows(Tensor x)
+    {
         var y = Ops.Linear(x, Weight.Value, Bias?.Value);
         foreach (var branch in Branches)
         {
@@ -106,12 +127,14 @@ public sealed class Conv2d : AdaptableLayer
     /// <summary>Applies the layer.</summary>
     public Tensor Forward(Tensor x)
     {
+        if (Branches.Count == 0) return Ops.Conv2d(x, Weight.Value, Bias?.Value, stride, padding);
+        using var scope = new Scope();
         var y = Ops.Conv2d(x, Weight.Value, Bias?.Value, stride, padding);
         foreach (var branch in Branches)
         {
             var low = Ops.Conv2d(Dropped(RowsOf(x, branch), branch), branch.Down, null, stride, padding);
             y = AddRows(y, Ops.Conv2d(low, branch.Up), branch);
         }
-        return y;
+        return scope.Keep(y);
     }
 }

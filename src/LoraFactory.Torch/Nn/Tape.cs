@@ -17,16 +17,23 @@ public sealed class Tape : IDisposable
         current = this;
     }
 
-    /// <summary>Outputs by module path; they belong to the scope they were made in.</summary>
+    /// <summary>Outputs by module path; they live until the tape is closed.</summary>
     public IReadOnlyDictionary<string, Tensor> Outputs => outputs;
 
     /// <summary>Notes the output of the module at <paramref name="path"/> and returns it.</summary>
     public static Tensor Note(string path, Tensor output)
     {
-        if (current is not null) current.outputs[path] = output;
+        if (current is null) return output;
+        if (current.outputs.Remove(path, out var before)) before.Dispose();
+        current.outputs[path] = output.Share().Own();
         return output;
     }
 
     /// <summary>Closes the tape.</summary>
-    public void Dispose() => current = outer;
+    public void Dispose()
+    {
+        current = outer;
+        foreach (var output in outputs.Values) output.Dispose();
+        outputs.Clear();
+    }
 }

@@ -1,0 +1,69 @@
+using System.Security.Cryptography;
+using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Schedulers;
+using LoraFactory.Models.Tokenizers;
+using LoraFactory.Torch;
+
+namespace LoraFactory.Models.Training;
+
+/// <summary>A Stable Diffusion pipeline as training sees it: frozen, with the noise schedule that it was trained on. All calls on the tensor thread.</summary>
+public sealed class TrainingModel : IDisposable
+{
+    private TrainingModel(StableDiffusionPipeline pipeline)
+    {
+        Pipeline = pipeline;
+        Noise = new(pipeline.Sampler);
+    }
+
+    /// <summary>The whole pipeline, for pictures drawn while training.</summary>
+    public StableDiffusionPipeline Pipeline { get; }
+    /// <summary>The noise predictor.</summary>
+    public UNet UNet => Pipeline.UNet;
+    /// <summary>The text encoder.</summary>
+    public ClipTextModel Text => Pipeline.Text;
+    /// <summary>The autoencoder.</summary>
+    public AutoencoderKL Vae => Pipeline.Vae;
+    /// <summary>What the model predicts.</summary>
+    public Prediction Prediction => Pipeline.Sampler.Prediction;
+    /// <summary>Its noise schedule.</summary>
+    public NoiseSchedule Noise { get; }
+    /// <summary>Where its weights live.</summary>
+    public Device Device => UNet.Store.Parameters[0].Value.Device;
+
+    private ClipTokenizer Tokenizer => Pipeline.Prompts.Tokenizer;
+
+    /// <summary>Loads a folder in diffusers layout; weights become <paramref name="dtype"/> on <paramref name="device"/>.</summary>
+    public static TrainingModel Load(string path, DType dtype = DType.Float32, Device? device = null)
+    {
+        if (!File.Exists(Path.Combine(path, "model_index.json")))
+            throw new ModelException($"{path} is no base model: it has no model_index.json. Give a folder in diffusers layout (unet, vae, text_encoder, tokenizer, scheduler).");
+        var pipeline = StableDiffusionPipeline.LoadFolder(path, dtype, device);
+        if (!pipeline.IsXl) return new(pipeline);
+        pipeline.Dispose();
+        throw new ModelException($"{path} is an SDXL model, which can be drawn with but not trained yet; give an SD1.5-like base.");
+    }
+
+    /// <summary>SHA-256 (64 hex digits) over names and bytes of the base's weight and configuration files.</summary>
+    public static string Hash(string path)
+    {
+        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        IEnumerable<string> files = File.Exists(path) ? [path] : Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
+            .Where(f => Path.GetExtension(f) is ".safetensors" or ".bin" or ".json" or ".txt" or ".ckpt").Order(StringComparer.Ordinal);
+        foreach (var file in files)
+        {
+            sha.AppendData(System.Text.Encoding.UTF8.GetBytes(Path.GetRelativePath(path, file)));
+            using var stream = File.OpenRead(file);
+            sha.AppendData(SHA256.HashData(stream));
+        }
+        return Convert.ToHexStringLower(sha.GetHashAndReset());
+    }
+
+    /// <summary>One window of token ids, int64 [1, t].</summary>
+    public Tensor Tokens(string caption) => Tensor.From(Array.ConvertAll(Tokenizer.Encode(caption, Math.Min(Tokenizer.MaximumLength, Text.Text.Config.Positions)), i => (long)i)).Unsqueeze(0);
+
+    /// <summary>Text states of token ids: int64 [b, t] → [b, t, ctx].</summary>
+    public Tensor Encode(Tensor ids) => Text.Text.Forward(ids).LastHiddenState;
+
+    /// <inheritdoc/>
+    public void Dispose() => Pipeline.Dispose();
+}
