@@ -128,9 +128,7 @@ public readonly struct GradMode : IDisposable
 /// </summary>
 public sealed unsafe class Autocast : IDisposable
 {
-    [ThreadStatic] private static int open;
     private readonly DeviceType device;
-    private readonly bool lowers;
     private readonly int before;
     private readonly int dtypeBefore;
 
@@ -142,19 +140,17 @@ public sealed unsafe class Autocast : IDisposable
         Native.Ok(Native.door_autocast_get((int)device, &enabled, &was), "autocast");
         before = enabled;
         dtypeBefore = was;
-        lowers = dtype != DType.Float32;
-        if (!lowers) return;
-        Native.Ok(Native.door_autocast_set((int)device, 1, (int)dtype, 1), "autocast");
-        open++;
+        if (dtype != DType.Float32) Native.Ok(Native.door_autocast_set((int)device, 1, (int)dtype, 1), "autocast");
     }
 
-    /// <summary>Whether products on this thread run in half precision now.</summary>
-    public static bool Active => open > 0;
+    /// <summary>Whether products on a kind of device run in half precision on this thread now; also true where activations are recomputed.</summary>
+    public static bool IsOn(DeviceType device)
+    {
+        int enabled, dtype;
+        Native.Ok(Native.door_autocast_get((int)device, &enabled, &dtype), "autocast");
+        return enabled != 0;
+    }
 
     /// <summary>Puts back what was.</summary>
-    public void Dispose()
-    {
-        if (lowers) open--;
-        Native.Ok(Native.door_autocast_set((int)device, before, dtypeBefore, 1), "autocast");
-    }
+    public void Dispose() => Native.Ok(Native.door_autocast_set((int)device, before, dtypeBefore, 1), "autocast");
 }

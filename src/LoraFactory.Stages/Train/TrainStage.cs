@@ -2,6 +2,7 @@ using System.Globalization;
 using LoraFactory.Flow;
 using LoraFactory.Models;
 using LoraFactory.Models.Lora;
+using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Training;
 using LoraFactory.Torch;
 using LoraFactory.Torch.Optim;
@@ -48,11 +49,11 @@ public sealed class TrainStage : IStage
         var samples = RunDirectory.ReadLines<Sample>(context.Run.File(StageName.Label, "samples.jsonl")).ToDictionary(s => s.Id, StringComparer.Ordinal);
         var train = Chosen(plan.TrainSampleIds, samples);
         var held = Chosen(plan.ValidationSampleIds, samples);
-        if (TrainingModel.Hash(plan.BasePath) is var hash && plan.BaseHash.Length > 0 && hash != plan.BaseHash)
+        if (DiffusionModel.Hash(plan.BasePath) is var hash && plan.BaseHash.Length > 0 && hash != plan.BaseHash)
             throw new LoraException($"The base model {plan.BasePath} has changed since the plan was made; run configure again (lora run RECIPE --from configure).");
 
         using var scope = new Scope();
-        using var model = TrainingModel.Load(plan.BasePath, device: device);
+        using var model = DiffusionModel.Load(plan.BasePath, device: device);
         model.UNet.GradientCheckpointing = options.GradientCheckpointing;
         using var data = Prepare(context, plan, hash, model, train, held, token);
         using var adapter = NewAdapter(options, model, context.Seed);
@@ -64,13 +65,14 @@ public sealed class TrainStage : IStage
         var directory = context.Run.Of(StageName.Train);
         var prompts = (held.Count > 0 ? held : train).Select(s => s.Caption).Distinct(StringComparer.Ordinal).Take(4).ToList();
         var drawing = new TrainingSamples(model, prompts, options.Resolution, context.Seed, directory);
-        var loop = new TrainingLoop(Trainer(options, model, optimizer), adapter, data, LoopOptions(plan, context.Seed), directory)
+        var loop = new TrainingLoop(Trainer(plan, model, optimizer), adapter, data, LoopOptions(plan, context.Seed), directory)
         {
             Accumulation = options.GradientAccumulation,
             Draw = (step, log) => drawing.Draw(step, log),
         };
         using (var bar = context.Progress.Begin("train", options.Steps, "steps")) loop.Run(bar, context.Clock, token);
-        return Finish(context, plan, train, adapter, loop.State, directory);
+        drawing.Prove(Path.Combine(directory, "proof.safetensors"));
+        return Finish(context, plan, train, adapter, loop.State, Velocity(plan, model), directory);
     }
 
     private static void Check(TrainPlan plan)
@@ -92,7 +94,7 @@ public sealed class TrainStage : IStage
     private static List<Sample> Chosen(IReadOnlyList<string> ids, Dictionary<string, Sample> samples) => [.. ids.Select(id => samples.TryGetValue(id, out var sample) ? sample
         : throw new LoraException($"The plan names sample {id}, which 3-label/samples.jsonl does not have; run configure again (lora run RECIPE --from configure)."))];
 
-    private static TrainingData Prepare(StageContext context, TrainPlan plan, string hash, TrainingModel model, List<Sample> train, List<Sample> held, CancellationToken token)
+    private static TrainingData Prepare(StageContext context, TrainPlan plan, string hash, DiffusionModel model, List<Sample> train, List<Sample> held, CancellationToken token)
     {
         var o = plan.Train;
         if (o.Resolution % (model.Vae.Config.Factor << (model.UNet.Config.Channels.Length - 1)) is var rest and not 0)
@@ -111,7 +113,7 @@ public sealed class TrainStage : IStage
     /// <summary>Latents and text states of all runs beside a run: a hidden directory among them.</summary>
     public static string CacheOf(RunDirectory run) => Path.Combine(Path.GetDirectoryName(run.Path)!, ".cache", "train");
 
-    private static LoraAdapter NewAdapter(TrainOptions o, TrainingModel model, long seed)
+    private static LoraAdapter NewAdapter(TrainOptions o, DiffusionModel model, long seed)
     {
         var alpha = o.Alpha > 0 ? o.Alpha : o.Rank;
         var spec = new LoraSpec
@@ -133,11 +135,14 @@ public sealed class TrainStage : IStage
         return groups;
     }
 
-    private static DiffusionTrainer Trainer(TrainOptions o, TrainingModel model, Optimizer optimizer) => new(model.UNet,
-        new(model.Noise, new() { Prediction = model.Prediction, MinSnrGamma = o.MinSnrGamma }), optimizer)
+    private static bool Velocity(TrainPlan plan, DiffusionModel model) =>
+        plan.Values.FirstOrDefault(v => v.Key == "base.prediction")?.Value is { } said ? said == "v_prediction" : model.Scheduler.Prediction == Prediction.Velocity;
+
+    private static DiffusionTrainer Trainer(TrainPlan plan, DiffusionModel model, Optimizer optimizer) => new(model.UNet,
+        new(model.Noise, new() { Prediction = Velocity(plan, model) ? Prediction.Velocity : Prediction.Epsilon, MinSnrGamma = plan.Train.MinSnrGamma }), optimizer)
     {
-        MaxGradNorm = o.MaxGradNorm,
-        Precision = o.Precision switch { "bfloat16" => DType.BFloat16, "float16" => DType.Float16, _ => DType.Float32 },
+        MaxGradNorm = plan.Train.MaxGradNorm,
+        Precision = plan.Train.Precision switch { "bfloat16" => DType.BFloat16, "float16" => DType.Float16, _ => DType.Float32 },
         EncodeText = model.Encode,
     };
 
@@ -154,12 +159,12 @@ public sealed class TrainStage : IStage
         SampleEvery = plan.Train.SampleEvery,
     };
 
-    private static StageOutcome Finish(StageContext context, TrainPlan plan, List<Sample> train, LoraAdapter adapter, TrainingState state, string directory)
+    private static StageOutcome Finish(StageContext context, TrainPlan plan, List<Sample> train, LoraAdapter adapter, TrainingState state, bool velocity, string directory)
     {
         adapter.RequireGrad(false);
         TrainingCheckpoint.CheckFinite(adapter);
         var path = Path.Combine(directory, "adapter.safetensors");
-        LoraWriter.Write(adapter, path, new() { Metadata = LoraMetadata.Of(Facts(context, plan, train, state)) });
+        LoraWriter.Write(adapter, path, new() { Metadata = LoraMetadata.Of(Facts(context, plan, train, state) with { VPrediction = velocity }) });
         var events = TrainingLog.Read(Path.Combine(directory, "events.jsonl"));
         var steps = events.Where(e => e.Event == "step" && e.Skipped != true).ToList();
         var tail = steps.TakeLast(Math.Max(1, steps.Count / 10)).Select(e => e.Loss!.Value).ToList();
@@ -187,7 +192,6 @@ public sealed class TrainStage : IStage
     private static LoraFacts Facts(StageContext context, TrainPlan plan, List<Sample> train, TrainingState state) => new()
     {
         Name = context.Recipe.Name,
-        VPrediction = context.Recipe.Base.Prediction == "v_prediction" || plan.Values.Any(v => v is { Key: "base.prediction", Value: "v_prediction" }),
         Rank = plan.Train.Rank,
         Alpha = plan.Train.Alpha > 0 ? plan.Train.Alpha : plan.Train.Rank,
         Conv = plan.Train.Targets == "all" && plan.Train.ConvRank > 0 ? (plan.Train.ConvRank, (plan.Train.Alpha > 0 ? plan.Train.Alpha : plan.Train.Rank) * plan.Train.ConvRank / plan.Train.Rank) : null,

@@ -44,7 +44,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     /// <summary>Timesteps at which each held-out sample is measured, as shares of T.</summary>
     private static readonly double[] ValidationTimes = [0.1, 0.35, 0.6, 0.85];
 
-    private readonly TrainingModel model;
+    private readonly DiffusionModel model;
     private readonly TrainingDrawing drawing;
     private readonly TrainingOrder order;
     private readonly List<(EncodedPicture Picture, Tensor Text)> train = [];
@@ -52,7 +52,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     private readonly Dictionary<string, Tensor> texts = new(StringComparer.Ordinal);
     private readonly List<Tensor> owned = [];
 
-    private TrainingData(TrainingModel model, TrainingDrawing drawing, int count)
+    private TrainingData(DiffusionModel model, TrainingDrawing drawing, int count)
     {
         this.model = model;
         this.drawing = drawing;
@@ -63,7 +63,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     public int Found { get; private set; }
 
     /// <summary>Encodes what the cache lacks. <paramref name="blob"/> gives the file of a picture's hash.</summary>
-    public static TrainingData Prepare(TrainingModel model, string baseHash, IReadOnlyList<Sample> train, IReadOnlyList<Sample> validation, Func<string, string> blob,
+    public static TrainingData Prepare(DiffusionModel model, string baseHash, IReadOnlyList<Sample> train, IReadOnlyList<Sample> validation, Func<string, string> blob,
         int resolution, string cache, TrainingDrawing drawing, Action<int> progress, CancellationToken token)
     {
         var data = new TrainingData(model, drawing, train.Count);

@@ -30,15 +30,15 @@ public sealed class TrainingForecast : ITrainingForecast
         try
         {
             var path = ModelLocator.Find(recipe.Base.Model);
-            var config = Config(path);
-            var vae = VaeConfig.Read(ModelConfig.Read(Path.Combine(path, "vae", "config.json")));
+            var (config, vae) = Configs(path);
             var prediction = recipe.Base.Prediction != "auto" ? recipe.Base.Prediction
+                : File.Exists(path) ? "epsilon" // a single file does not say; nearly all predict noise
                 : SchedulerOptions.Read(Path.Combine(path, "scheduler", "scheduler_config.json")).Prediction == Prediction.Velocity ? "v_prediction" : "epsilon";
             var cost = TrainingCost.Of(config, Spec(recipe.Train with { Rank = 1 }), config.SampleSize, 77);
             return new()
             {
                 Path = path,
-                Hash = TrainingModel.Hash(path),
+                Hash = DiffusionModel.Hash(path),
                 Family = cost.BaseParameters < 100e6 ? "pocket" : config.AdditionTimeWidth > 0 ? "sdxl" : "sd15",
                 Resolution = config.SampleSize * vae.Factor,
                 Prediction = prediction,
@@ -55,8 +55,8 @@ public sealed class TrainingForecast : ITrainingForecast
     /// <inheritdoc/>
     public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources)
     {
-        var vae = VaeConfig.Read(ModelConfig.Read(Path.Combine(facts.Path, "vae", "config.json")));
-        var cost = TrainingCost.Of(Config(facts.Path), Spec(train), train.Resolution / vae.Factor, 77);
+        var (config, vae) = Configs(facts.Path);
+        var cost = TrainingCost.Of(config, Spec(train), train.Resolution / vae.Factor, 77);
         var rate = Rate.Value;
         var rows = (long)train.BatchSize * train.GradientAccumulation;
         var step = cost.StepOperations(rows, train.GradientCheckpointing) / (rate * Share) + cost.Layers * PerLayer * 3 * train.GradientAccumulation;
@@ -68,7 +68,9 @@ public sealed class TrainingForecast : ITrainingForecast
     /// <summary>Peak resident memory in MiB.</summary>
     private static double Memory(TrainingCost cost, BaseFacts facts, TrainOptions train)
     {
-        var files = new[] { "vae", "text_encoder" }.SelectMany(p => Directory.EnumerateFiles(Path.Combine(facts.Path, p), "*.safetensors")).Sum(f => new FileInfo(f).Length);
+        // autoencoder and text encoder: of a single file what the UNet in half precision leaves of it, about
+        var files = File.Exists(facts.Path) ? Math.Max(0, new FileInfo(facts.Path).Length - cost.BaseParameters * 2)
+            : new[] { "vae", "text_encoder" }.SelectMany(p => Directory.EnumerateFiles(Path.Combine(facts.Path, p), "*.safetensors")).Sum(f => new FileInfo(f).Length);
         var kept = cost.Activations * train.BatchSize * 4 * (train.GradientCheckpointing ? 0.3 : 1);
         return Runtime + (cost.BaseParameters * 4.0 + files + cost.AdapterParameters * 16.0 + kept) / (1024 * 1024);
     }
@@ -78,11 +80,16 @@ public sealed class TrainingForecast : ITrainingForecast
         Targets = LoraTargets.Named(train.Targets), Rank = Math.Max(1, train.Rank), Alpha = 1, ConvRank = train.ConvRank,
     };
 
-    private static UNetConfig Config(string path)
+    private static (UNetConfig UNet, VaeConfig Vae) Configs(string path)
     {
-        var file = Path.Combine(path, "unet", "config.json");
-        if (!File.Exists(file)) throw new ModelException($"{path} is no base model: it has no unet/config.json. Give a folder in diffusers layout.");
-        return UNetConfig.Read(ModelConfig.Read(file));
+        if (File.Exists(path))
+        {
+            using var checkpoint = LdmCheckpoint.Open(path);
+            return (UNetConfig.Read(checkpoint.Config("unet")), VaeConfig.Read(checkpoint.Config("vae")));
+        }
+        ModelConfig Part(string name) => Directory.Exists(Path.Combine(path, name)) ? ModelConfig.Read(Path.Combine(path, name, "config.json"))
+            : throw new ModelException($"{path} is no base model: it has no folder \"{name}\". Give a folder in diffusers layout or a checkpoint in one file.");
+        return (UNetConfig.Read(Part("unet")), VaeConfig.Read(Part("vae")));
     }
 
     /// <summary>Operations per second of a product of two matrices of 768²: the best of several, since other work only slows it down.</summary>

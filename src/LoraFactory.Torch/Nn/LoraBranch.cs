@@ -78,7 +78,7 @@ public sealed class Linear : AdaptableLayer
     {
         if (Branches.Count == 0) return Ops.Linear(x, Weight.Value, Bias?.Value);
         using var scope = new Scope();
-        var oneType = !Autocast.Active && x.DType == Weight.Value.DType && Branches.TrueForAll(b => b.Rows == 0 && b.Down.DType == x.DType);
+        var oneType = !Autocast.IsOn(x.Device.Type) && x.DType == Weight.Value.DType && Branches.TrueForAll(b => b.Rows == 0 && b.Down.DType == x.DType);
         return scope.Keep(oneType ? Flat(x) : ByRows(x));
     }
 

@@ -114,11 +114,13 @@ public sealed class DiffusionTrainerTests
         }
     });
 
-    [Fact]
-    public void Half_precision_is_near_and_keeps_parameters_in_single() => OnTensorThread.Run(() =>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Half_precision_is_near_and_keeps_parameters_in_single(bool checkpointing) => OnTensorThread.Run(() =>
     {
         using var single = new Setup();
-        using var half = new Setup(precision: DType.BFloat16);
+        using var half = new Setup(checkpointing, DType.BFloat16);
         var batch = Batch(2);
         var a = single.Trainer.Step(batch);
         var b = half.Trainer.Step(batch);

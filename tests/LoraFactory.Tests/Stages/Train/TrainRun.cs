@@ -34,7 +34,7 @@ internal static class TrainRun
         RunDirectory.WriteLines(run.File(StageName.Label, "samples.jsonl"), samples);
         PlanFile.Write(run.File(StageName.Configure, "plan.yaml"), new TrainPlan
         {
-            Id = "plan", Train = options ?? Options, BasePath = Base, BaseHash = TrainingModel.Hash(Base), Values = [], EstimatedSeconds = 1, EstimatedMemoryMiB = 1,
+            Id = "plan", Train = options ?? Options, BasePath = Base, BaseHash = DiffusionModel.Hash(Base), Values = [], EstimatedSeconds = 1, EstimatedMemoryMiB = 1,
             TrainSampleIds = [.. samples.Where(s => s.Split == Split.Train).Select(s => s.Id)],
             ValidationSampleIds = [.. samples.Where(s => s.Split == Split.Validation).Select(s => s.Id)],
         });

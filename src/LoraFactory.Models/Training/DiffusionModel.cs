@@ -7,9 +7,9 @@ using LoraFactory.Torch;
 namespace LoraFactory.Models.Training;
 
 /// <summary>A Stable Diffusion pipeline as training sees it: frozen, with the noise schedule that it was trained on. All calls on the tensor thread.</summary>
-public sealed class TrainingModel : IDisposable
+public sealed class DiffusionModel : IDisposable
 {
-    private TrainingModel(StableDiffusionPipeline pipeline)
+    private DiffusionModel(StableDiffusionPipeline pipeline)
     {
         Pipeline = pipeline;
         Noise = new(pipeline.Sampler);
@@ -23,8 +23,8 @@ public sealed class TrainingModel : IDisposable
     public ClipTextModel Text => Pipeline.Text;
     /// <summary>The autoencoder.</summary>
     public AutoencoderKL Vae => Pipeline.Vae;
-    /// <summary>What the model predicts.</summary>
-    public Prediction Prediction => Pipeline.Sampler.Prediction;
+    /// <summary>The model's scheduler configuration.</summary>
+    public SchedulerOptions Scheduler => Pipeline.Sampler;
     /// <summary>Its noise schedule.</summary>
     public NoiseSchedule Noise { get; }
     /// <summary>Where its weights live.</summary>
@@ -32,12 +32,12 @@ public sealed class TrainingModel : IDisposable
 
     private ClipTokenizer Tokenizer => Pipeline.Prompts.Tokenizer;
 
-    /// <summary>Loads a folder in diffusers layout; weights become <paramref name="dtype"/> on <paramref name="device"/>.</summary>
-    public static TrainingModel Load(string path, DType dtype = DType.Float32, Device? device = null)
+    /// <summary>Loads a folder in diffusers layout or a checkpoint in one file; weights become <paramref name="dtype"/> on <paramref name="device"/>.</summary>
+    public static DiffusionModel Load(string path, DType dtype = DType.Float32, Device? device = null)
     {
-        if (!File.Exists(Path.Combine(path, "model_index.json")))
-            throw new ModelException($"{path} is no base model: it has no model_index.json. Give a folder in diffusers layout (unet, vae, text_encoder, tokenizer, scheduler).");
-        var pipeline = StableDiffusionPipeline.LoadFolder(path, dtype, device);
+        if (!File.Exists(path) && !File.Exists(Path.Combine(path, "model_index.json")))
+            throw new ModelException($"{path} is no base model: it has no model_index.json. Give a folder in diffusers layout (unet, vae, text_encoder, tokenizer, scheduler) or a checkpoint in one file.");
+        var pipeline = StableDiffusionPipeline.Load(path, new() { DType = dtype, Device = device ?? LoraFactory.Torch.Device.Cpu });
         if (!pipeline.IsXl) return new(pipeline);
         pipeline.Dispose();
         throw new ModelException($"{path} is an SDXL model, which can be drawn with but not trained yet; give an SD1.5-like base.");
