@@ -63,7 +63,10 @@ public sealed class DemoCommand : ICommandFile
         string[] arguments = ["serve", "--base", recipe.Base.Model, "--store", recipe.Deploy.Store, "--port", port.ToString()];
         using var server = await DemoEndpoint.StartAsync(arguments, port, Path.Combine(run.Path, "serve.log"), token);
         var prompt = (recipe.Evaluate.Prompts is [var first, ..] ? first : "{trigger}").Replace("{trigger}", recipe.Label.Trigger, StringComparison.Ordinal);
-        foreach (var (name, text) in new[] { ("demo-base.png", prompt), ("demo-adapter.png", $"{prompt} <lora:{endpoint.AdapterName}:1>") })
+        var refusal = await server.LoadAsync(endpoint.AdapterName, endpoint.Version, token);
+        if (refusal is not null) await world.Error.WriteLineAsync($"The adapter is not served: {refusal}");
+        var wanted = new[] { ("demo-base.png", prompt), ("demo-adapter.png", $"{prompt} <lora:{endpoint.AdapterName}:1>") };
+        foreach (var (name, text) in wanted.Take(refusal is null ? 2 : 1))
         {
             var picture = await server.DrawAsync(text, recipe.RandomSeed, recipe.Evaluate.SamplerSteps, recipe.Evaluate.Guidance, token);
             var path = Path.Combine(run.Path, name);

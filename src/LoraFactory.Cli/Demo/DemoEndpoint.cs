@@ -55,6 +55,15 @@ internal sealed class DemoEndpoint : IDisposable
         }
     }
 
+    /// <summary>Loads a version of an adapter; null when it is live, else the endpoint's reason why not.</summary>
+    public async Task<string?> LoadAsync(string name, int version, CancellationToken token)
+    {
+        using var answer = await http.PostAsJsonAsync("v1/adapters", new { name, version }, token);
+        if (answer.IsSuccessStatusCode) return null;
+        using var body = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(token));
+        return body.RootElement.TryGetProperty("error", out var error) ? error.GetString() : $"status {(int)answer.StatusCode}";
+    }
+
     /// <summary>Draws one picture; the answer's first picture as bytes.</summary>
     public async Task<byte[]> DrawAsync(string prompt, long seed, int steps, double guidance, CancellationToken token)
     {
