@@ -75,7 +75,7 @@ public sealed class DeployStage : IStage
 
     private static Certificate Certify(StageContext context, TrainPlan plan, string file)
     {
-        using var pipeline = StableDiffusionPipeline.LoadFolder(plan.BasePath);
+        using var pipeline = StableDiffusionPipeline.Load(plan.BasePath);
         using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip));
         var proof = context.Run.File(StageName.Train, "proof.safetensors");
         return new Certification(pipeline, clip).Examine(file, plan.BaseHash, context.Recipe.Label.Trigger, File.Exists(proof) ? proof : null, Far, plan.Train.Resolution, context.Recipe.Evaluate.Strength);

@@ -56,7 +56,7 @@ public sealed class EvaluateStage : IStage
     private static Drawn Draw(StageContext context, TrainPlan plan, List<string> prompts, CancellationToken token)
     {
         var options = context.Recipe.Evaluate;
-        using var pipeline = StableDiffusionPipeline.LoadFolder(plan.BasePath);
+        using var pipeline = StableDiffusionPipeline.Load(plan.BasePath);
         using var adapter = LoraFile.Read(context.Run.File(StageName.Train, "adapter.safetensors"));
         adapter.Strength = options.Strength;
         var perBatch = Math.Max(1, 8 / options.SeedsPerPrompt);
@@ -137,9 +137,10 @@ public sealed class EvaluateStage : IStage
         foreach (var line in File.Exists(events) ? File.ReadLines(events) : [])
         {
             using var json = JsonDocument.Parse(line);
-            if (!json.RootElement.TryGetProperty("step", out var step)) continue;
-            if (Number(json.RootElement, "loss") is { } loss) losses.Add((step.GetInt32(), loss));
-            if (Number(json.RootElement, "validation_loss") is { } held) validation.Add((step.GetInt32(), held));
+            if (!json.RootElement.TryGetProperty("event", out var kind) || Number(json.RootElement, "loss") is not { } loss) continue;
+            var step = (int)(Number(json.RootElement, "step") ?? 0);
+            if (kind.GetString() == "step") losses.Add((step, loss));
+            if (kind.GetString() == "validation") validation.Add((step, loss));
         }
         var records = run.File(StageName.Clean, "records.jsonl");
         var pages = File.Exists(records) ? RunDirectory.ReadLines<Flow.Record>(records).Select(r => r.PageUrl).Distinct(StringComparer.Ordinal).Count() : 0;

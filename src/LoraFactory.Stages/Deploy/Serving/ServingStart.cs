@@ -2,7 +2,6 @@ using System.Net;
 using LoraFactory.Flow;
 using LoraFactory.Models;
 using LoraFactory.Models.Pipelines;
-using LoraFactory.Models.Weights;
 
 namespace LoraFactory.Stages.Deploy.Serving;
 
@@ -23,7 +22,7 @@ public static class ServingStart
         ServedModel model;
         try
         {
-            model = new ServedModel(request.Base, StableDiffusionPipeline.LoadFolder(ModelLocator.Find(request.Base)), store);
+            model = new ServedModel(request.Base, StableDiffusionPipeline.Load(request.Base), store);
         }
         catch (ModelException e)
         {
