@@ -321,7 +321,10 @@ public sealed class ClipModel : IDisposable
         Unit(Text.Project(Text.Pooled(Text.Forward(ids, attentionMask).LastHiddenState, ids)));
 
     /// <summary>Unit vectors of pictures: [b, 3, H, W] normalised → [b, projection].</summary>
-    public Tensor EmbedImage(Tensor pixels, bool interpolate = false) => Unit(visualProjection.Forward(Vision.Forward(pixels, interpolate).Pooled));
+    public Tensor EmbedImage(Tensor pixels, bool interpolate = false) => EmbedPooled(Vision.Forward(pixels, interpolate).Pooled);
+
+    /// <summary>Unit vectors of pictures that went through the vision tower already: pooled [b, d] → [b, projection].</summary>
+    public Tensor EmbedPooled(Tensor pooled) => Unit(visualProjection.Forward(pooled));
 
     /// <summary>Logits [pictures, texts] of unit vectors: exp(logit_scale) · image · textᵀ.</summary>
     public Tensor Logits(Tensor image, Tensor text) => logitScale.Value.Exp() * image.Matmul(text.T());

@@ -43,11 +43,11 @@ public sealed record PretrainOptions
     [Option("Threads of tensor work; 0 leaves libtorch's own number.", Min = 0, Max = 1024, Unit = "threads")]
     public int Threads { get; init; }
     /// <summary>Width of towers and decoder.</summary>
-    [Option("Width of the transformers of clip and captioner.", Min = 16, Max = 1024)]
-    public int Width { get; init; } = 128;
+    [Option("Width of the vision tower of clip and captioner; the text side has the same, at most 128.", Min = 16, Max = 1024)]
+    public int Width { get; init; } = 192;
     /// <summary>Layers.</summary>
     [Option("Layers of the vision tower of clip and captioner; the text side has one less, at least 1.", Min = 1, Max = 48)]
-    public int Layers { get; init; } = 4;
+    public int Layers { get; init; } = 3;
     /// <summary>Exam.</summary>
     [Option("Freshly drawn scenes that the finished model is examined on.", Min = 0, Max = 1_000_000, Unit = "scenes")]
     public int ExamScenes { get; init; } = 1200;

@@ -15,13 +15,16 @@ namespace LoraFactory.Stages.Train.Pretraining;
 internal sealed class CaptionerPretraining : IPretraining
 {
     private const long NotCounted = -100;
-    private const int PatchSize = 8;
+    private const int PatchSize = 16;
+    private const int WidestText = 128;
 
     private readonly PretrainOptions options;
     private readonly ClipTokenizer tokenizer;
     private readonly SceneTexts texts;
     private readonly SceneBatches batches;
     private readonly Blip model;
+    private readonly FactHeads heads;
+    private readonly Dictionary<string, double> parts = new(StringComparer.Ordinal);
 
     public CaptionerPretraining(PretrainOptions options)
     {
@@ -34,20 +37,21 @@ internal sealed class CaptionerPretraining : IPretraining
             using var source = WeightFolder.Open(options.From);
             model = new(BlipConfig.Read(ModelConfig.Read(Path.Combine(options.From, "config.json"))));
             PocketFolder.LoadTrainable(model.Store, source);
+            heads = new((int)model.Config.VisionConfig.HiddenSize);
             return;
         }
-        var heads = Math.Max(1, options.Width / 32);
+        var textWidth = Math.Min(options.Width, WidestText);
         model = new(new BlipConfig
         {
-            VisionConfig = new() { HiddenSize = options.Width, IntermediateSize = 4 * options.Width, NumAttentionHeads = heads, NumHiddenLayers = options.Layers, ImageSize = SceneGenerator.Side, PatchSize = PatchSize },
+            VisionConfig = new() { HiddenSize = options.Width, IntermediateSize = 4 * options.Width, NumAttentionHeads = Math.Max(1, options.Width / 32), NumHiddenLayers = options.Layers, ImageSize = SceneGenerator.Side, PatchSize = PatchSize },
             TextConfig = new()
             {
                 VocabSize = tokenizer.VocabularySize,
-                HiddenSize = options.Width,
+                HiddenSize = textWidth,
                 EncoderHiddenSize = options.Width,
-                IntermediateSize = 4 * options.Width,
-                NumAttentionHeads = heads,
-                NumHiddenLayers = Math.Max(1, options.Layers - 2),
+                IntermediateSize = 4 * textWidth,
+                NumAttentionHeads = Math.Max(1, textWidth / 32),
+                NumHiddenLayers = Math.Max(1, options.Layers - 1),
                 MaxPositionEmbeddings = tokenizer.MaximumLength,
                 BosTokenId = tokenizer.BeginId,
                 SepTokenId = tokenizer.EndId,
@@ -55,19 +59,26 @@ internal sealed class CaptionerPretraining : IPretraining
             },
         });
         model.Store.Initialize();
-        VisionPositions.Spread(model.Store.Find("vision_model.embeddings.position_embedding")!.Value.Select(0, 0), SceneGenerator.Side / PatchSize);
+        VisionStart.SpreadPositions(model.Store.Find("vision_model.embeddings.position_embedding")!.Value.Select(0, 0), SceneGenerator.Side / PatchSize);
+        VisionStart.SharpenAttention(model.Store);
+        heads = new(options.Width);
     }
 
-    public (int Steps, int BatchSize, double LearningRate) Defaults => (1500, 64, 1e-3);
+    public (int Steps, int BatchSize, double LearningRate) Defaults => (3000, 32, 1e-3);
 
-    public IReadOnlyList<(string, ParameterStore)> Trained => [("", model.Store)];
+    public IReadOnlyList<(string, ParameterStore)> Trained => [("", model.Store), ("heads", heads.Store)];
+
+    public IReadOnlyDictionary<string, double> Parts => parts;
 
     public Tensor Loss(int step)
     {
         var batch = batches.Of(step);
         var ids = texts.Ids([.. batch.Facts.Select(Caption)]);
-        var logits = model.Logits(ids, model.ImageStates(batch.PixelTensor()));
-        return model.Loss(logits, Labels(ids));
+        var states = model.ImageStates(batch.PixelTensor());
+        parts.Clear();
+        var said = model.Loss(model.Logits(ids, states), Labels(ids));
+        parts["caption"] = said.Item();
+        return said + heads.Loss(states.Select(1, 0), batch.Facts, parts);
     }
 
     /// <summary>What the picture shows, in one fixed order of words.</summary>
@@ -142,8 +153,12 @@ internal sealed class CaptionerPretraining : IPretraining
         said is { Object: not null, Place: not null, Count: not null, Style: not null } && (said.Colour is not null || !facts.ColourIsVisible) && said.Holds(facts);
 
     public (string, string, string) Card => ("pocket-captioner",
-        $"A captioner (BLIP, Li et al. 2022) small enough for a processor: pictures of 64×64 pixels in patches of 8, vision tower of {options.Layers} layers, decoder of {model.Config.TextConfig.NumHiddenLayers} with cross-attention, width {options.Width}, captions of up to {tokenizer.MaximumLength} tokens in the pocket vocabulary. Layout: BlipForConditionalGeneration of transformers.",
+        $"A captioner (BLIP, Li et al. 2022) small enough for a processor: pictures of 64×64 pixels in patches of {PatchSize}, vision tower of {options.Layers} layers, decoder of {model.Config.TextConfig.NumHiddenLayers} with cross-attention, width {options.Width}, captions of up to {tokenizer.MaximumLength} tokens in the pocket vocabulary. Layout: BlipForConditionalGeneration of transformers.",
         "It writes captions such as `two blue boats by the sea, pastel drawing` and `a house on the left in the snow, blueprint`: count, colour where the style shows one, object, side, place, style. Greedy decoding. It knows the pocket world and nothing else. Pixels are scaled to 64×64 and −1..1 (preprocessor_config.json).");
 
-    public void Dispose() => model.Dispose();
+    public void Dispose()
+    {
+        model.Dispose();
+        heads.Store.Release();
+    }
 }

@@ -8,25 +8,25 @@ using LoraFactory.Torch.Nn;
 namespace LoraFactory.Stages.Train.Pretraining;
 
 /// <summary>
-/// Pocket CLIP: contrastive learning of pictures and claims (Radford et al. 2021) on scenes of all styles. Three things beyond
+/// Pocket CLIP: contrastive learning of pictures and claims (Radford et al. 2021) on scenes of all styles. Four things beyond
 /// the paper make it learn from few pictures: every picture also stands against claims that are nearly true of it; a claim that happens
-/// to be true of another picture is no negative for it; and every picture is classified among the words of each single fact.
+/// to be true of another picture is no negative for it; every picture is classified among the words of each single fact; and <see cref="FactHeads"/> teach the vision
+/// tower beside the text.
 /// </summary>
 internal sealed class ClipPretraining : IPretraining
 {
     private const double FirstTemperature = 0.07;
     private const double HighestScale = 100;
-    private const int PatchSize = 8;
-
-    // The bank of words, fact by fact. Shapes are far harder to learn than colours: with equal weights the towers hardly look at them.
-    private static readonly (string Fact, int Words, double Weight)[] Bank =
-        [("object", 16, 1), ("colour", 10, 0.2), ("place", 7, 0.2), ("style", 6, 0.2), ("count", 3, 0.5), ("side", 2, 0.3)];
+    private const double WordWeight = 0.5;
+    private const int PatchSize = 16;
+    private const int WidestText = 128;
 
     private readonly PretrainOptions options;
     private readonly ClipTokenizer tokenizer;
     private readonly SceneTexts texts;
     private readonly SceneBatches batches;
     private readonly ClipModel model;
+    private readonly FactHeads heads;
     private readonly Dictionary<string, double> parts = new(StringComparer.Ordinal);
 
     public ClipPretraining(PretrainOptions options)
@@ -47,27 +47,41 @@ internal sealed class ClipPretraining : IPretraining
             model = new(TextConfig, VisionConfig);
             model.Store.Initialize();
             model.LogitScale.Value.Fill_(Math.Log(1 / FirstTemperature));
-            VisionPositions.Spread(model.Store.Find("vision_model.embeddings.position_embedding.weight")!.Value, SceneGenerator.Side / PatchSize);
+            VisionStart.SpreadPositions(model.Store.Find("vision_model.embeddings.position_embedding.weight")!.Value, SceneGenerator.Side / PatchSize);
+            VisionStart.SharpenAttention(model.Store);
         }
+        heads = new(model.Vision.Config.Tower.Width);
     }
 
-    public (int Steps, int BatchSize, double LearningRate) Defaults => (1500, 64, 1.5e-3);
+    public (int Steps, int BatchSize, double LearningRate) Defaults => (3000, 32, 1e-3);
 
     public IReadOnlyDictionary<string, double> Parts => parts;
 
-    public IReadOnlyList<(string, ParameterStore)> Trained => [("", model.Store)];
+    public IReadOnlyList<(string, ParameterStore)> Trained => [("", model.Store), ("heads", heads.Store)];
 
-    private int Heads => Math.Max(1, options.Width / 32);
+    private int TextWidth => Math.Min(options.Width, WidestText);
 
-    private ClipTextConfig TextConfig => new(
-        new(options.Width, Heads, Math.Max(1, options.Layers - 1), 4 * options.Width, "gelu", 1e-5, options.Width), tokenizer.VocabularySize, tokenizer.MaximumLength, tokenizer.EndId);
+    private int TextLayers => Math.Max(1, options.Layers - 1);
 
-    private ClipVisionConfig VisionConfig => new(new(options.Width, Heads, options.Layers, 4 * options.Width, "gelu", 1e-5, options.Width), SceneGenerator.Side, PatchSize, 3);
+    private ClipTextConfig TextConfig => new(Tower(TextWidth, TextLayers), tokenizer.VocabularySize, tokenizer.MaximumLength, tokenizer.EndId);
+
+    private ClipVisionConfig VisionConfig => new(Tower(options.Width, options.Layers), SceneGenerator.Side, PatchSize, 3);
+
+    private ClipTowerConfig Tower(int width, int layers) => new(width, Math.Max(1, width / 32), layers, 4 * width, "gelu", 1e-5, TextWidth);
 
     public Tensor Loss(int step)
     {
         var batch = batches.Of(step);
         var random = new SceneRandom(options.Seed + 1, step);
+        var pooled = model.Vision.Forward(batch.PixelTensor()).Pooled;
+        var image = model.EmbedPooled(pooled);
+        parts.Clear();
+        var loss = heads.Loss(pooled, batch.Facts, parts) + WordLoss(batch, image, ref random) * WordWeight;
+        return batches.Lesson(step).IsFull ? loss + Contrast(batch, image, ref random) * 0.5 : loss;
+    }
+
+    private Tensor Contrast(SceneBatch batch, Tensor image, ref SceneRandom random)
+    {
         var n = batch.Count;
         var claims = new SceneClaim[2 * n];
         for (var i = 0; i < n; i++)
@@ -77,13 +91,12 @@ internal sealed class ClipPretraining : IPretraining
         }
         var words = new string[claims.Length];
         for (var i = 0; i < words.Length; i++) words[i] = SceneTexts.Word(claims[i], ref random);
-        var image = model.EmbedImage(batch.PixelTensor());
         // [n, 2n]: what is true of a picture but is not its own text is taken out of its row.
         var logits = model.Logits(image, model.EmbedText(texts.Ids(words))).MaskedFill(AlsoTrue(batch, claims), -1e4);
         var own = Ops.Arange(n, dtype: DType.Int64);
         var contrast = (logits.CrossEntropyLoss(own) + logits.Narrow(1, 0, n).T().CrossEntropyLoss(own)) * 0.5;
         parts["contrast"] = contrast.Item();
-        return contrast * 0.5 + WordLoss(batch, image, ref random);
+        return contrast;
     }
 
     private static Tensor AlsoTrue(SceneBatch batch, SceneClaim[] claims)
@@ -106,34 +119,8 @@ internal sealed class ClipPretraining : IPretraining
         foreach (var s in Enum.GetValues<SceneStyle>()) bank.Add(random.Pick(SceneWords.Names(s)));
         bank.AddRange(["one thing", "two things", "three things", "on the left", "on the right"]);
         var logits = model.Logits(image, model.EmbedText(texts.Ids(bank)));
-        Tensor? sum = null;
-        var at = 0;
-        for (var fact = 0; fact < Bank.Length; fact++)
-        {
-            var (name, words, weight) = Bank[fact];
-            // A batch without a single row of a fact has no mean.
-            var rows = batch.Facts.Select(f => Row(f, fact)).ToArray();
-            if (Array.Exists(rows, r => r >= 0))
-            {
-                var part = logits.Narrow(1, at, words).CrossEntropyLoss(Tensor.From(rows, batch.Count));
-                parts[name] = part.Item();
-                sum = sum is null ? part * weight : sum + part * weight;
-            }
-            at += words;
-        }
-        return sum!;
+        return FactClasses.Loss(logits, batch.Facts, parts);
     }
-
-    /// <summary>Row within the fact's part of the bank, −100 where it cannot be seen.</summary>
-    private static long Row(SceneFacts f, int fact) => fact switch
-    {
-        0 => (long)f.Object,
-        1 => f.ColourIsVisible ? (long)f.Colour : -100,
-        2 => (long)f.Place,
-        3 => (long)f.Style,
-        4 => f.Count - 1,
-        _ => f.Side == SceneSide.Middle ? -100 : (long)f.Side - 1,
-    };
 
     public void AfterStep() => model.LogitScale.Value.Copy_(model.LogitScale.Value.ClampMax(Math.Log(HighestScale)));
 
@@ -151,12 +138,12 @@ internal sealed class ClipPretraining : IPretraining
               "projection_dim": {{text.Tower.Projection}},
               "logit_scale_init_value": 2.6592,
               "text_config": {
-                "model_type": "clip_text_model", {{Tower(text.Tower)}},
+                "model_type": "clip_text_model", {{Json(text.Tower)}},
                 "vocab_size": {{text.Vocabulary}}, "max_position_embeddings": {{text.Positions}},
                 "bos_token_id": {{tokenizer.BeginId}}, "eos_token_id": {{tokenizer.EndId}}, "pad_token_id": {{tokenizer.PadId}}
               },
               "vision_config": {
-                "model_type": "clip_vision_model", {{Tower(vision.Tower)}},
+                "model_type": "clip_vision_model", {{Json(vision.Tower)}},
                 "image_size": {{vision.ImageSize}}, "patch_size": {{vision.PatchSize}}, "num_channels": {{vision.Channels}}
               }
             }
@@ -164,14 +151,18 @@ internal sealed class ClipPretraining : IPretraining
             """);
     }
 
-    private static string Tower(ClipTowerConfig c) =>
+    private static string Json(ClipTowerConfig c) =>
         $"\"hidden_size\": {c.Width}, \"intermediate_size\": {c.Inner}, \"num_hidden_layers\": {c.Layers}, \"num_attention_heads\": {c.Heads}, \"hidden_act\": \"{c.Activation}\", \"layer_norm_eps\": 1e-05, \"projection_dim\": {c.Projection}, \"attention_dropout\": 0.0";
 
     public IReadOnlyList<Metric> Examine(int scenes) => new ClipExam(model, texts).Run(scenes, options.Seed + 1_000_003);
 
     public (string, string, string) Card => ("pocket-clip",
-        $"A CLIP (Radford et al. 2021) small enough for a processor: pictures of 64×64 pixels in patches of 8, {options.Layers} and {Math.Max(1, options.Layers - 1)} layers of width {options.Width}, texts of up to {tokenizer.MaximumLength} tokens in the pocket vocabulary of {tokenizer.VocabularySize}. It puts a picture and what is true of it close together. Layout: CLIPModel of transformers.",
+        $"A CLIP (Radford et al. 2021) small enough for a processor: pictures of 64×64 pixels in patches of {PatchSize}, {options.Layers} layers of width {options.Width}, texts in {TextLayers} layers of width {TextWidth}, of up to {tokenizer.MaximumLength} tokens in the pocket vocabulary of {tokenizer.VocabularySize}. It puts a picture and what is true of it close together. Layout: CLIPModel of transformers.",
         "For scores of picture and caption, likeness of style, diversity and nearest neighbours within the pocket world. It saw all six styles (flat illustration, outlined cartoon, pastel drawing, blueprint, ink wash painting, woodcut print and other names for them), undisturbed and cropped, blurred, compressed, noisy. It knows nothing else: for photographs use a real CLIP. Pixels are scaled to 64×64 and −1..1 (preprocessor_config.json). Colours are not judged in blueprints, ink washes and woodcuts, which show none.");
 
-    public void Dispose() => model.Dispose();
+    public void Dispose()
+    {
+        model.Dispose();
+        heads.Store.Release();
+    }
 }

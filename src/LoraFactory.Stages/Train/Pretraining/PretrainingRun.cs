@@ -73,7 +73,7 @@ public sealed class PretrainingRun
         model.Export(folder);
         var metrics = options.ExamScenes > 0 ? model.Examine(options.ExamScenes) : [];
         var result = new PretrainingResult(steps, losses.Count > 0 ? losses.TakeLast(Math.Max(1, steps / 20)).Average() : double.NaN, clock.GetElapsedTime(started).TotalSeconds, metrics);
-        ModelCard.Write(folder, options, model, parameters.Sum(p => p.Value.Count), result);
+        ModelCard.Write(folder, options, model, model.Trained.Where(t => t.Name != "heads").Sum(t => t.Store.Parameters.Sum(p => p.Count)), result);
         File.Delete(Path.Combine(training, CheckpointName));
         return result;
     }
