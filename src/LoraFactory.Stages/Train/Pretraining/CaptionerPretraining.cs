@@ -31,7 +31,7 @@ internal sealed class CaptionerPretraining : IPretraining
         this.options = options;
         tokenizer = PocketFolder.Tokenizer(options.Base);
         texts = new(tokenizer);
-        batches = new(options.Seed, PretrainingRun.Decided(options.BatchSize, Defaults.BatchSize), SceneLesson.Rising(PretrainingRun.Decided(options.Steps, Defaults.Steps)));
+        batches = new(options.Seed, PretrainingRun.Decided(options.BatchSize, Defaults.BatchSize), SceneLesson.Rising(PretrainingRun.Decided(options.Steps, Defaults.Steps), trained: options.From.Length > 0));
         if (options.From.Length > 0)
         {
             using var source = WeightFolder.Open(options.From);

@@ -34,7 +34,7 @@ internal sealed class ClipPretraining : IPretraining
         this.options = options;
         tokenizer = PocketFolder.Tokenizer(options.Base);
         texts = new(tokenizer);
-        batches = new(options.Seed, PretrainingRun.Decided(options.BatchSize, Defaults.BatchSize), SceneLesson.Rising(PretrainingRun.Decided(options.Steps, Defaults.Steps)));
+        batches = new(options.Seed, PretrainingRun.Decided(options.BatchSize, Defaults.BatchSize), SceneLesson.Rising(PretrainingRun.Decided(options.Steps, Defaults.Steps), trained: options.From.Length > 0));
         if (options.From.Length > 0)
         {
             using var source = Models.Weights.WeightFolder.Open(options.From);

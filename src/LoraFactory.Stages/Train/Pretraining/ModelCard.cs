@@ -14,8 +14,9 @@ internal static class ModelCard
         text.Append(CultureInfo.InvariantCulture, $"# {title}\n\n{what}\n\n");
         text.Append(CultureInfo.InvariantCulture, $"{parameters / 1e6:0.00} M parameters, float16. Made by this project alone, from scenes that it drew; no third-party weights, pictures or vocabulary are in it.\n\n");
         text.Append("## How it was made\n\n");
+        foreach (var earlier in Commands(options.From)) text.Append(CultureInfo.InvariantCulture, $"    {earlier}\n");
         text.Append(CultureInfo.InvariantCulture, $"    {Command(options, model)}\n\n");
-        text.Append(CultureInfo.InvariantCulture, $"Seed {options.Seed}, {result.Steps} steps, AdamW with cosine and warm-up, mean loss of the last twentieth {result.Loss:0.000}. The same command gives the same model again on the same kind of machine.\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"Seed {options.Seed}, {result.Steps} steps, AdamW with cosine and warm-up, mean loss of the last twentieth {result.Loss:0.000}. The same commands give the same model again on the same kind of machine.\n\n");
         if (result.Metrics.Count > 0) Measured(text, result.Metrics);
         text.Append(CultureInfo.InvariantCulture, $"## Use\n\n{use}\n\nLicence: Apache-2.0, as the project.\n");
         AtomicFile.WriteText(Path.Combine(folder, "README.md"), text.ToString());
@@ -29,14 +30,23 @@ internal static class ModelCard
         text.Append('\n');
     }
 
+    /// <summary>The commands on the card of the model that was gone on from.</summary>
+    private static IEnumerable<string> Commands(string from)
+    {
+        var card = Path.Combine(from, "README.md");
+        return from.Length > 0 && File.Exists(card) ? File.ReadLines(card).Where(l => l.StartsWith("    lora pretrain ", StringComparison.Ordinal)).Select(l => l.Trim()) : [];
+    }
+
+    private static string Name(string folder) => Path.GetFileName(Path.TrimEndingDirectorySeparator(folder));
+
     private static string Command(PretrainOptions o, IPretraining model)
     {
         var (steps, batch, rate) = model.Defaults;
         var line = new StringBuilder();
-        line.Append(CultureInfo.InvariantCulture, $"lora pretrain {o.Kind} --output {Path.GetFileName(Path.TrimEndingDirectorySeparator(o.Output))} --seed {o.Seed}");
+        line.Append(CultureInfo.InvariantCulture, $"lora pretrain {o.Kind} --output {Name(o.Output)} --seed {o.Seed}");
         line.Append(CultureInfo.InvariantCulture, $" --steps {PretrainingRun.Decided(o.Steps, steps)} --batch-size {PretrainingRun.Decided(o.BatchSize, batch)} --learning-rate {(o.LearningRate > 0 ? o.LearningRate : rate)}");
         if (o.Kind is "clip" or "captioner") line.Append(CultureInfo.InvariantCulture, $" --width {o.Width} --layers {o.Layers}");
-        if (o.From.Length > 0) line.Append(CultureInfo.InvariantCulture, $" --from {o.From}");
+        if (o.From.Length > 0) line.Append(CultureInfo.InvariantCulture, $" --from {Name(o.From)}");
         return line.ToString();
     }
 }

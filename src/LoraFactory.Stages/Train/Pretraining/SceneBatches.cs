@@ -24,14 +24,15 @@ internal sealed record SceneLesson(SceneChoice Choice, double Disturbed = 0, boo
     /// Four lessons (curriculum learning, Bengio et al. 2009): line drawings of one object, then all styles with firm outlines, then all
     /// styles, then everything with disturbances. White lines on blue are the same template whatever the object's colour, so a vision
     /// tower learns shapes from some thousand of them; begun with all styles it has learnt none after a hundred thousand pictures.
+    /// A model that is <paramref name="trained"/> already gets everything from the start.
     /// </summary>
-    public static Func<int, SceneLesson> Rising(int steps)
+    public static Func<int, SceneLesson> Rising(int steps, bool trained)
     {
         var lines = new SceneLesson(new SceneChoice { SingleShare = 1, Styles = [SceneStyle.Blueprint] }, IsFull: false);
         var outlines = new SceneLesson(new SceneChoice { SingleShare = 1, Styles = [SceneStyle.Blueprint, SceneStyle.OutlinedCartoon, SceneStyle.WoodcutPrint] }, IsFull: false);
         var styles = new SceneLesson(new SceneChoice { SingleShare = 0.85 }, 0.3, IsFull: false);
         var all = new SceneLesson(new SceneChoice(), 0.6);
-        return step => (20L * step / steps) switch { < 3 => lines, < 6 => outlines, < 10 => styles, _ => all };
+        return step => trained ? all : (20L * step / steps) switch { < 3 => lines, < 6 => outlines, < 10 => styles, _ => all };
     }
 }
 
