@@ -1,0 +1,105 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using LoraFactory.Cli.Engine.Bench;
+using LoraFactory.Flow;
+
+namespace LoraFactory.Cli.Engine;
+
+/// <summary><c>lora bench train|draw|ops|load</c>: speed and memory on this machine, one JSON line each; bench/README.md says how to compare.</summary>
+public sealed class BenchCommand : ICommandFile
+{
+    /// <inheritdoc/>
+    public CommandGroup Group => CommandGroup.Engine;
+
+    /// <inheritdoc/>
+    public int Order => 30;
+
+    /// <inheritdoc/>
+    public Command Build(CommandWorld world) => new("bench", "Measure speed and memory on this machine: one JSON line each")
+    {
+        Train(world), Draw(world), Operators(world), Load(world),
+    };
+
+    private static Command Train(CommandWorld world)
+    {
+        var dims = OneOf("--dims", "tiny (9 M weights), sd15 (860 M) or pocket", BenchModels.Names);
+        var batch = Number("--batch", "Pictures a step; 0: 4 for tiny, 1 for sd15, 8 for pocket", 0, 0, 1024);
+        var latent = Number("--latent", "Side of the latents, a multiple of 8; 0: 32 for tiny, 16 for sd15, the model's own for pocket", 0, 0, 256);
+        latent.Validators.Add(r =>
+        {
+            if (r.Errors.Any() || r.GetValueOrDefault<int>() % 8 == 0) return;
+            r.AddError("--latent takes a multiple of 8.");
+        });
+        var rank = Number("--rank", "Rank on the attention projections", 8, 1, 1024);
+        var steps = Number("--steps", "Steps of one timed run", 1, 1, 100_000);
+        var checkpointing = Number("--ckpt", "1 recomputes activations in the backward pass", 0, 0, 1);
+        return Bench(world, "train", "Steps a second of LoRA training on random weights", [dims, batch, latent, rank, steps, checkpointing], (parsed, settings) =>
+            TrainBench.Run(new(parsed.GetValue(dims)!, parsed.GetValue(batch), parsed.GetValue(latent), parsed.GetValue(rank), parsed.GetValue(steps), parsed.GetValue(checkpointing) == 1), settings));
+    }
+
+    private static Command Draw(CommandWorld world)
+    {
+        var part = OneOf("--part", "pocket: pictures of the pocket model; unet, vae: one pass at Stable Diffusion 1.5's dimensions", ["pocket", "unet", "vae"]);
+        var dims = OneOf("--dims", "Dimensions of --part unet", ["sd15", "tiny"]);
+        var batch = Number("--batch", "Pictures at a time", 1, 1, 64);
+        var latent = Number("--latent", "Side of the latents, for unet and vae", 32, 4, 256);
+        var steps = Number("--steps", "Sampling steps, for pocket", 20, 1, 1000);
+        return Bench(world, "draw", "Pictures a second", [part, dims, batch, latent, steps], (parsed, settings) =>
+            DrawBench.Run(new(parsed.GetValue(part)!, parsed.GetValue(dims)!, parsed.GetValue(batch), parsed.GetValue(latent), parsed.GetValue(steps)), settings));
+    }
+
+    private static Command Operators(CommandWorld world)
+    {
+        var rounds = Number("--rounds", "Rounds; the fastest counts", 15, 1, 1000);
+        var calls = Number("--calls", "Calls a round", 20_000, 1, 10_000_000);
+        return Bench(world, "ops", "Nanoseconds of single operators through the door", [rounds, calls], (parsed, settings) =>
+            OperatorBench.Run(parsed.GetValue(rounds), parsed.GetValue(calls), settings));
+    }
+
+    private static Command Load(CommandWorld world)
+    {
+        var size = Number("--mb", "Size of the file in MiB, a multiple of 16", 1024, 16, 65_536);
+        size.Validators.Add(r =>
+        {
+            if (r.Errors.Any() || r.GetValueOrDefault<int>() % 16 == 0) return;
+            r.AddError("--mb takes a multiple of 16.");
+        });
+        var path = new Option<string?>("--path") { Description = "Keep the file here and use it again; without it, a temporary file", HelpName = "FILE" };
+        return Bench(world, "load", "GB a second of a safetensors file", [size, path], (parsed, settings) => LoadBench.Run(parsed.GetValue(size), parsed.GetValue(path), settings));
+    }
+
+    private static Command Bench(CommandWorld world, string name, string description, Option[] options, Func<ParseResult, BenchSettings, JsonObject> run)
+    {
+        var threads = Number("--threads", "Threads of one operator", 2, 1, 1024);
+        var repetitions = Number("--reps", "Timed runs; the fastest counts", 3, 1, 10_000);
+        var warm = Number("--warm", "Untimed runs before them", 1, 0, 1000);
+        var command = new Command(name, description);
+        foreach (var option in (Option[])[.. options, threads, repetitions, warm]) command.Options.Add(option);
+        command.SetAction((parsed, token) => Task.Run(() =>
+        {
+            var line = run(parsed, new(parsed.GetValue(threads), parsed.GetValue(repetitions), parsed.GetValue(warm), token));
+            world.Out.WriteLine(line.ToJsonString(RunDirectory.Json));
+            return (int)ExitCode.Done;
+        }, token));
+        return command;
+    }
+
+    private static Option<string> OneOf(string name, string description, string[] values)
+    {
+        var option = new Option<string>(name) { Description = description, DefaultValueFactory = _ => values[0] };
+        option.AcceptOnlyFromAmong(values);
+        return option;
+    }
+
+    private static Option<int> Number(string name, string description, int otherwise, int least, int most)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
+        option.Validators.Add(r =>
+        {
+            if (r.Errors.Any()) return;
+            var value = r.GetValueOrDefault<int>();
+            if (value < least || value > most) r.AddError($"{name} {value}: it takes a whole number from {least} to {most}.");
+        });
+        return option;
+    }
+}
