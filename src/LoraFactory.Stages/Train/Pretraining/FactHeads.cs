@@ -12,7 +12,7 @@ internal static class FactClasses
 
     /// <summary>Name, number of classes, weight. Shapes are far harder to learn than colours: with equal weights towers hardly look at them.</summary>
     public static readonly IReadOnlyList<(string Fact, int Classes, double Weight)> All =
-        [("object", 16, 1), ("colour", 10, 0.4), ("place", 7, 0.4), ("style", 6, 0.5), ("count", 3, 0.5), ("side", 2, 0.3)];
+        [("object", 16, 1), ("colour", 10, 0.2), ("place", 7, 0.2), ("style", 6, 0.2), ("count", 3, 0.5), ("side", 2, 0.3)];
 
     /// <summary>Class of a scene by the number of the fact in <see cref="All"/>.</summary>
     public static long Of(SceneFacts f, int fact) => fact switch
