@@ -61,7 +61,13 @@ public sealed class TrainingForecastTests
     {
         var config = dims == "sd15" ? Sd15 : Sd15 with
         {
-            Channels = [64, 128, 192], DownAttention = [true, true, false], UpAttention = [false, true, true], LayersPerBlock = 1, Heads = [8, 8, 8], TransformerLayers = [1, 1, 1], ContextWidth = 256,
+            Channels = [64, 128, 192],
+            DownAttention = [true, true, false],
+            UpAttention = [false, true, true],
+            LayersPerBlock = 1,
+            Heads = [8, 8, 8],
+            TransformerLayers = [1, 1, 1],
+            ContextWidth = 256,
         };
         var cost = TrainingCost.Of(config, new LoraSpec(), side, 77);
         Assert.InRange(TrainingForecast.Seconds(cost, pictures, checkpointing, rate) / seconds, 0.65, 1.35);
