@@ -185,7 +185,7 @@ public sealed class TrainStage : IStage
         var stopped = state.Stopped ? $", stopped early (best at {state.BestStep})" : "";
         var skipped = state.Skipped > 0 ? $", {state.Skipped} steps skipped" : "";
         return new(train.Count, 1, new Dictionary<string, int>(), string.Create(CultureInfo.InvariantCulture,
-            $"{state.Step} steps in {state.Seconds:F0} s ({state.Step / state.Seconds:F2}/s, planned {plan.EstimatedSeconds:F0} s), loss {(tail.Count > 0 ? tail.Average() : double.NaN):F4}{(double.IsNaN(state.BestLoss) ? "" : $", validation {state.BestLoss:F4}")}{stopped}{skipped}, {ProcessMemory.PeakMiB:F0} MiB"));
+            $"{state.Step} steps in {state.Seconds:F0} s ({state.Step / state.Seconds:F2}/s, planned {plan.EstimatedSeconds:F0} s), loss {(tail.Count > 0 ? tail.Average() : double.NaN):F4}{(double.IsNaN(state.BestLoss) ? "" : $", validation {state.BestLoss:F4}")}{stopped}{skipped}, {ProcessMemory.PeakMiB:F0} MiB (planned {plan.EstimatedMemoryMiB:F0})"));
     }
 
     // No times in here: the same plan and seed give the same bytes.

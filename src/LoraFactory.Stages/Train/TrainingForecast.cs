@@ -16,9 +16,13 @@ namespace LoraFactory.Stages.Train;
 public sealed class TrainingForecast : ITrainingForecast
 {
     /// <summary>Share of the rate of large products that a training step reaches.</summary>
-    private const double Share = 0.55;
+    private const double Share = 0.65;
     /// <summary>Seconds per layer and step that do not depend on sizes: calls, norms, optimizer.</summary>
     private const double PerLayer = 0.00012;
+    /// <summary>What bringing one weight to the processor once costs, in operations: few rows wait for memory, not for arithmetic.</summary>
+    private const double PerWeight = 150;
+    /// <summary>What norms, activation functions, softmax and copies cost for each number that the backward pass keeps, in operations.</summary>
+    private const double PerActivation = 1200;
     /// <summary>Program, libraries and allocator's slack, in MiB.</summary>
     private const double Runtime = 350;
 
@@ -58,21 +62,27 @@ public sealed class TrainingForecast : ITrainingForecast
         var (config, vae) = Configs(facts.Path);
         var cost = TrainingCost.Of(config, Spec(train), train.Resolution / vae.Factor, 77);
         var rate = Rate.Value;
-        var rows = (long)train.BatchSize * train.GradientAccumulation;
-        var step = cost.StepOperations(rows, train.GradientCheckpointing) / (rate * Share) + cost.Layers * PerLayer * 3 * train.GradientAccumulation;
+        var step = train.GradientAccumulation * Seconds(cost, train.BatchSize, train.GradientCheckpointing, rate);
         // the encoder of the pictures works at full size: about as much as a forward pass of a base of its size
         var prepare = 2 + pictures * (double)train.Resolution * train.Resolution * 2.5e6 / (rate * Share);
         return new(step, prepare, Memory(cost, facts, train), cost.AdapterParameters);
     }
 
-    /// <summary>Peak resident memory in MiB.</summary>
+    /// <summary>Seconds of one micro-batch of so many pictures on a machine that multiplies large matrices at <paramref name="rate"/> operations a second.</summary>
+    public static double Seconds(TrainingCost cost, int pictures, bool checkpointing, double rate) =>
+        (cost.StepOperations(pictures, checkpointing) / Share + cost.BaseParameters * PerWeight * (checkpointing ? 3 : 2)
+            + cost.Activations * pictures * PerActivation * (checkpointing ? 1.4 : 1)) / rate + cost.Layers * PerLayer * 3;
+
+    /// <summary>Peak resident memory in MiB of the UNet's training alone.</summary>
+    public static double Memory(TrainingCost cost, int pictures, bool checkpointing) =>
+        Runtime + (cost.BaseParameters * 4.0 + cost.AdapterParameters * 16.0 + cost.Activations * pictures * 4 * (checkpointing ? 0.3 : 1)) / (1024 * 1024);
+
     private static double Memory(TrainingCost cost, BaseFacts facts, TrainOptions train)
     {
         // autoencoder and text encoder: of a single file what the UNet in half precision leaves of it, about
         var files = File.Exists(facts.Path) ? Math.Max(0, new FileInfo(facts.Path).Length - cost.BaseParameters * 2)
             : new[] { "vae", "text_encoder" }.SelectMany(p => Directory.EnumerateFiles(Path.Combine(facts.Path, p), "*.safetensors")).Sum(f => new FileInfo(f).Length);
-        var kept = cost.Activations * train.BatchSize * 4 * (train.GradientCheckpointing ? 0.3 : 1);
-        return Runtime + (cost.BaseParameters * 4.0 + files + cost.AdapterParameters * 16.0 + kept) / (1024 * 1024);
+        return Memory(cost, train.BatchSize, train.GradientCheckpointing) + files / (1024.0 * 1024);
     }
 
     private static LoraSpec Spec(TrainOptions train) => new()

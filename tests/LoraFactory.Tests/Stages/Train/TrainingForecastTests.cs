@@ -1,0 +1,76 @@
+using LoraFactory.Flow;
+using LoraFactory.Models.Lora;
+using LoraFactory.Models;
+using LoraFactory.Models.Training;
+using LoraFactory.Stages.Train;
+
+namespace LoraFactory.Tests.Stages.Train;
+
+[Collection("torch")]
+public sealed class TrainingForecastTests
+{
+    private static readonly UNetConfig Sd15 = new()
+    {
+        InChannels = 4, OutChannels = 4, Channels = [320, 640, 1280, 1280], DownAttention = [true, true, true, false], UpAttention = [false, true, true, true],
+        LayersPerBlock = 2, Heads = [8, 8, 8, 8], TransformerLayers = [1, 1, 1, 1], ContextWidth = 768, Groups = 32, NormEps = 1e-5,
+        LinearProjection = false, FlipSinToCos = true, FreqShift = 0, SampleSize = 64,
+    };
+
+    // weights and trainable numbers as PEFT counts them for rank 8 on the attention projections
+    [Fact]
+    public void Stable_diffusion_has_its_known_sizes()
+    {
+        var cost = TrainingCost.Of(Sd15, new LoraSpec(), 64, 77);
+        Assert.Equal(859_520_964, cost.BaseParameters);
+        Assert.Equal(1_594_368, cost.AdapterParameters);
+        Assert.InRange(cost.Forward, 640e9, 860e9);      // 0.34 to 0.4 T multiply-adds, as counted elsewhere
+        Assert.Equal(320, TrainingCost.SmallestLayer(Sd15, new LoraSpec()));
+        var quarter = TrainingCost.Of(Sd15, new LoraSpec(), 32, 77);
+        Assert.InRange(cost.Forward / quarter.Forward, 4, 5); // products grow with the area, self-attention faster
+    }
+
+    [Fact]
+    public void Facts_of_the_pocket_base_and_an_estimate_that_grows_with_what_is_asked()
+    {
+        var forecast = new TrainingForecast();
+        var facts = forecast.Facts(new Recipe { Base = new() { Model = TrainRun.Base } });
+        Assert.Equal(("pocket", 64, "epsilon"), (facts.Family, facts.Resolution, facts.Prediction));
+        Assert.Equal(DiffusionModel.Hash(TrainRun.Base), facts.Hash);
+        var one = forecast.Estimate(facts, TrainRun.Options, 10, new());
+        var eight = forecast.Estimate(facts, TrainRun.Options with { BatchSize = 8 }, 10, new());
+        var twice = forecast.Estimate(facts, TrainRun.Options with { GradientAccumulation = 2 }, 10, new());
+        Assert.InRange(eight.SecondsPerStep / one.SecondsPerStep, 3, 8);
+        Assert.Equal(2, twice.SecondsPerStep / one.SecondsPerStep, 6);
+        Assert.Equal(one.MemoryMiB, twice.MemoryMiB, 6);
+        Assert.True(eight.MemoryMiB > one.MemoryMiB);
+        Assert.True(forecast.Estimate(facts, TrainRun.Options with { BatchSize = 8, GradientCheckpointing = true }, 10, new()).MemoryMiB < eight.MemoryMiB);
+        Assert.True(one.AdapterParameters > 0);
+        var e = Assert.Throws<LoraException>(() => forecast.Facts(new Recipe { Base = new() { Model = TestData.NewFolder() } }));
+        Assert.Equal(ExitCode.BadUsage, e.Code);
+        Assert.Contains("base.model", e.Message, StringComparison.Ordinal);
+    }
+
+    // Steps measured on a calm machine (docs/log.md): rate of a product in operations a second, seconds of a step, MiB at the peak.
+    [Theory]
+    [InlineData("tiny", 4, 32, false, 191e9, 1.42, 960)]
+    [InlineData("tiny", 8, 16, false, 188e9, 0.73, 496)]
+    [InlineData("tiny", 4, 32, true, 206e9, 2.03, 557)]
+    [InlineData("sd15", 1, 16, false, 279e9, 1.91, 3893)]
+    [InlineData("sd15", 1, 32, false, 222e9, 4.47, 4298)]
+    public void The_formulas_hold_measured_steps(string dims, int pictures, int side, bool checkpointing, double rate, double seconds, double memory)
+    {
+        var config = dims == "sd15" ? Sd15 : Sd15 with
+        {
+            Channels = [64, 128, 192],
+            DownAttention = [true, true, false],
+            UpAttention = [false, true, true],
+            LayersPerBlock = 1,
+            Heads = [8, 8, 8],
+            TransformerLayers = [1, 1, 1],
+            ContextWidth = 256,
+        };
+        var cost = TrainingCost.Of(config, new LoraSpec(), side, 77);
+        Assert.InRange(TrainingForecast.Seconds(cost, pictures, checkpointing, rate) / seconds, 0.65, 1.35);
+        Assert.InRange(TrainingForecast.Memory(cost, pictures, checkpointing) / memory, 0.75, 1.3);
+    }
+}
