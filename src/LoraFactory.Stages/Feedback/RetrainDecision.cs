@@ -46,7 +46,7 @@ public sealed record RetrainDecision
         var n = window.Count;
         var (mean, from, to) = Interval([.. window.Select(r => r.Value)]);
         var enough = n >= options.MinCount;
-        var low = mean < options.MinMean;
+        var low = mean < options.MinMean - 1e-9; // twenty ratings of 0.7 sum up to a little less than 14
         return new()
         {
             Adapter = adapter,

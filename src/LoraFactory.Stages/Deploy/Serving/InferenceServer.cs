@@ -147,7 +147,7 @@ public sealed class InferenceServer : IAsyncDisposable
         await context.Response.WriteAsJsonAsync(body, body!.GetType(), RunDirectory.Json);
     }
 
-    private static readonly JsonSerializerOptions Strict = new(RunDirectory.Json) 
+    private static readonly JsonSerializerOptions Strict = new(RunDirectory.Json)
     {
         UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow,
         RespectNullableAnnotations = true,
