@@ -98,7 +98,7 @@ public sealed class RunDirectory
         try
         {
             using var stream = System.IO.File.OpenRead(path);
-            return JsonSerializer.Deserialize<T>(stream, Json)!;
+            return JsonSerializer.Deserialize<T>(stream, Json) ?? throw new JsonException("it says null.");
         }
         catch (JsonException e)
         {

@@ -16,14 +16,16 @@ public static class Retraining
         if (!decision.RootElement.TryGetProperty("retrain", out var retrain) || retrain.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
             throw new LoraException($"{run.File(StageName.Feedback, FileName)} does not say whether to retrain. Run lora feedback again.");
         if (retrain.ValueKind == JsonValueKind.False) return null;
-        return decision.RootElement.TryGetProperty("from", out var from) && Enum.TryParse<StageName>(from.GetString(), ignoreCase: true, out var stage) ? stage : StageName.Crawl;
+        if (!decision.RootElement.TryGetProperty("from", out var from) || from.ValueKind == JsonValueKind.Null) return StageName.Crawl;
+        if (from.ValueKind == JsonValueKind.String && from.GetString() is { } word && word.All(char.IsAsciiLetter) && Enum.TryParse<StageName>(word, ignoreCase: true, out var stage)) return stage;
+        throw new LoraException($"{run.File(StageName.Feedback, FileName)} names no stage to begin with: from is {from.GetRawText()}. Run lora feedback again.");
     }
 
     /// <summary>The decision's reason, one line.</summary>
     public static string Explain(RunDirectory run)
     {
         using var decision = Open(run);
-        var why = decision.RootElement.TryGetProperty("why", out var text) ? text.GetString() : null;
+        var why = decision.RootElement.TryGetProperty("why", out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
         return $"Feedback decided not to train again{(why is null ? "." : ": " + why)}";
     }
 
@@ -33,7 +35,10 @@ public static class Retraining
         if (!File.Exists(path)) throw new LoraException($"{path} does not exist: nothing has been decided. Run lora feedback first.", ExitCode.BadUsage);
         try
         {
-            return JsonDocument.Parse(File.ReadAllBytes(path));
+            var decision = JsonDocument.Parse(File.ReadAllBytes(path));
+            if (decision.RootElement.ValueKind == JsonValueKind.Object) return decision;
+            decision.Dispose();
+            throw new LoraException($"{path} is not a JSON object. Run lora feedback again.");
         }
         catch (JsonException e)
         {

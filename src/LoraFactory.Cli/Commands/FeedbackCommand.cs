@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using LoraFactory.Flow;
+using LoraFactory.Stages.Deploy;
 using LoraFactory.Stages.Feedback;
 
 namespace LoraFactory.Cli.Commands;
@@ -29,7 +30,9 @@ public sealed class FeedbackCommand : ICommandFile
             var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, chosen.Name));
             using var store = new FeedbackStore(FeedbackStore.PathIn(chosen.Deploy.Store));
             var ratings = store.Latest(chosen.Name, chosen.Feedback.Window);
-            var decision = RetrainDecision.Of(chosen.Name, ratings, chosen.Feedback, world.Clock.GetUtcNow());
+            // Ratings of a version that was replaced say nothing about its successor: the champion's own decide.
+            var champion = new AdapterStore(chosen.Deploy.Store).Champion(chosen.Name)?.Version;
+            var decision = RetrainDecision.Of(chosen.Name, store.Latest(chosen.Name, chosen.Feedback.Window, champion), chosen.Feedback, world.Clock.GetUtcNow());
             RunDirectory.WriteLines(run.File(StageName.Feedback, "ratings.jsonl"), ratings);
             RunDirectory.WriteJson(run.File(StageName.Feedback, "decision.json"), decision);
             if (parsed.GetValue(json)) world.Out.WriteLine(JsonSerializer.Serialize(decision, RunDirectory.Json));
@@ -39,11 +42,15 @@ public sealed class FeedbackCommand : ICommandFile
         return command;
     }
 
+    private static string N(double value) => double.IsFinite(value) ? value.ToString("F2", CultureInfo.InvariantCulture) : "?";
+
     private static void Show(CommandWorld world, RetrainDecision decision, IReadOnlyList<Rating> ratings, string recipe)
     {
         foreach (var version in ratings.GroupBy(r => r.Version).OrderBy(g => g.Key))
-            world.Out.WriteLine($"version {version.Key,-4} {version.Count(),5} ratings, mean {version.Average(r => r.Value).ToString("F2", CultureInfo.InvariantCulture)}");
-        if (decision.Count > 0) world.Out.WriteLine($"all          {decision.Count,5} ratings, mean {decision.Mean:F2}, 95 % interval {decision.Low:F2} to {decision.High:F2}");
+        {
+            var (mean, low, high) = RetrainDecision.Interval([.. version.Select(r => r.Value)]);
+            world.Out.WriteLine($"version {version.Key,-4} {version.Count(),5} ratings, mean {N(mean)}, 95 % interval {N(low)} to {N(high)}{(version.Key == decision.Version ? "  (decides)" : "")}");
+        }
         foreach (var prompt in decision.WorstPrompts) world.Out.WriteLine($"  rated worst: {prompt}");
         world.Out.WriteLine(decision.Retrain ? $"train again: {decision.Why}. Next: lora run {recipe} --continue" : $"no training: {decision.Why}.");
     }

@@ -29,7 +29,7 @@ public sealed record StoredAdapter
 
 /// <summary>
 /// Versions of adapters with one champion a name: STORE/NAME/vN/ holds the bundle, STORE/NAME/versions.json the states. Every change is one
-/// atomic write, so that a reader sees the store before or after it.
+/// atomic write, so that a reader sees the store before or after it; what a killed change left behind is swept away by the next.
 /// </summary>
 public sealed class AdapterStore(string folder)
 {
@@ -38,7 +38,7 @@ public sealed class AdapterStore(string folder)
 
     /// <summary>Names in the store.</summary>
     public IReadOnlyList<string> Names => !Directory.Exists(Folder) ? []
-        : [.. Directory.EnumerateDirectories(Folder).Where(d => File.Exists(Path.Combine(d, "versions.json"))).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal)];
+        : [.. Directory.EnumerateDirectories(Folder).Where(d => File.Exists(Path.Combine(d, "versions.json"))).Select(d => Path.GetFileName(d)).Where(IsName).Order(StringComparer.Ordinal)];
 
     /// <summary>Versions of a name, oldest first; empty when there is none.</summary>
     public IReadOnlyList<StoredAdapter> Versions(string name)
@@ -54,8 +54,8 @@ public sealed class AdapterStore(string folder)
     public string Bundle(StoredAdapter version) => Path.Combine(Folder, Checked(version.Name), $"v{version.Version}");
 
     /// <summary>
-    /// Takes in a bundle that was made aside, as the next version. The same adapter bytes are not stored twice: the version that is there
-    /// is returned with its new state. A new champion retires the one before.
+    /// Takes in a copy of a bundle as the next version; the bundle may lie on another disk. The same adapter bytes are not stored twice: the
+    /// version that is there gets the bundle and the state. A new champion retires the one before.
     /// </summary>
     public StoredAdapter Add(StoredAdapter adapter, string bundle)
     {
@@ -63,10 +63,7 @@ public sealed class AdapterStore(string folder)
         var versions = Versions(adapter.Name).ToList();
         var known = versions.FindIndex(v => v.Sha256 == adapter.Sha256);
         var stored = adapter with { Version = known >= 0 ? versions[known].Version : versions.Count == 0 ? 1 : versions.Max(v => v.Version) + 1 };
-        var target = Bundle(stored);
-        if (Directory.Exists(target)) Directory.Delete(target, recursive: true);
-        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        Directory.Move(bundle, target);
+        Place(bundle, Bundle(stored));
         if (stored.State == "champion") Retire(versions);
         if (known >= 0) versions[known] = stored;
         else versions.Add(stored);
@@ -74,12 +71,14 @@ public sealed class AdapterStore(string folder)
         return stored;
     }
 
-    /// <summary>Makes an earlier version champion again: the one named, or the last retired one.</summary>
+    /// <summary>Makes an earlier version champion again: the one named, or the last retired one before the champion, so that going back twice goes back two.</summary>
     public StoredAdapter Rollback(string name, int? version, string why)
     {
+        if (Versions(name).Count == 0) throw new LoraException($"{Folder} has no adapter {name}; it has {(Names.Count == 0 ? "none yet" : string.Join(", ", Names))}.", ExitCode.BadUsage);
         using var held = Lock(name);
         var versions = Versions(name).ToList();
-        var at = version is { } v ? versions.FindIndex(x => x.Version == v) : versions.FindLastIndex(x => x.State == "retired");
+        var champion = versions.Find(x => x.State == "champion")?.Version ?? int.MaxValue;
+        var at = version is { } v ? versions.FindIndex(x => x.Version == v) : versions.FindLastIndex(x => x.State == "retired" && x.Version < champion);
         if (at < 0) throw new LoraException(version is null ? $"{name} has no earlier champion to go back to." : $"{name} has no version {version}; it has {string.Join(", ", versions.Select(x => x.Version))}.", ExitCode.BadUsage);
         if (versions[at].State == "refused") throw new LoraException($"{name} version {versions[at].Version} was refused ({versions[at].Why}) and cannot become champion.", ExitCode.Refused);
         Retire(versions);
@@ -91,7 +90,20 @@ public sealed class AdapterStore(string folder)
     private static void Retire(List<StoredAdapter> versions)
     {
         for (var i = 0; i < versions.Count; i++)
-            if (versions[i].State == "champion") versions[i] = versions[i] with { State = "retired", Why = "a later version took over" };
+            if (versions[i].State == "champion") versions[i] = versions[i] with { State = "retired", Why = "another version took over" };
+    }
+
+    // Copied aside and renamed; the bundle that was there goes only when the new one stands.
+    private static void Place(string bundle, string target)
+    {
+        var (incoming, outgoing) = (target + ".incoming", target + ".outgoing");
+        foreach (var left in new[] { incoming, outgoing })
+            if (Directory.Exists(left)) Directory.Delete(left, recursive: true);
+        Directory.CreateDirectory(incoming);
+        foreach (var item in Directory.EnumerateFiles(bundle)) File.Copy(item, Path.Combine(incoming, Path.GetFileName(item)));
+        if (Directory.Exists(target)) Directory.Move(target, outgoing);
+        Directory.Move(incoming, target);
+        if (Directory.Exists(outgoing)) Directory.Delete(outgoing, recursive: true);
     }
 
     private void Write(string name, List<StoredAdapter> versions) => RunDirectory.WriteJson(Path.Combine(Folder, Checked(name), "versions.json"), versions);
@@ -111,7 +123,8 @@ public sealed class AdapterStore(string folder)
     }
 
     // A name becomes a folder: nothing that could leave the store.
-    private static string Checked(string name) =>
-        name.Length is > 0 and <= 64 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') && name[0] != '.' ? name
+    private static bool IsName(string name) => name.Length is > 0 and <= 64 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') && name[0] != '.';
+
+    private static string Checked(string name) => IsName(name) ? name
         : throw new LoraException($"\"{name}\" cannot name an adapter; use 1 to 64 letters, digits, '-', '_' or '.', not beginning with '.'.", ExitCode.BadUsage);
 }

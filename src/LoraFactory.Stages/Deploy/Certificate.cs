@@ -26,19 +26,24 @@ public sealed record Certificate
     public required string Fault { get; init; }
 
     /// <summary>Whether the adapter may go live.</summary>
-    public bool Granted => Fault.Length == 0 && Checks.All(c => c.Passed);
+    public bool Granted => Fault.Length == 0 && Checks.Count > 0 && Checks.All(c => c.Passed);
 
     /// <summary>One sentence.</summary>
     public string Summary => Granted ? $"certificate granted: {Checks.Count} checks hold"
         : $"refused as {Fault}: {string.Join("; ", Checks.Where(c => !c.Passed).Select(c => $"{c.Name}: {c.Found}"))}";
 
-    /// <summary>Throws unless the bundle holds a granted certificate for exactly these bytes.</summary>
-    public static void Require(string bundle, string sha256)
+    /// <summary>The granted certificate for exactly the bytes of the bundle's adapter.safetensors; throws, with the reason, where there is none.</summary>
+    public static Certificate Require(string bundle)
     {
         var path = Path.Combine(bundle, FileName);
+        if (!File.Exists(Path.Combine(bundle, "adapter.safetensors"))) throw new LoraException($"{bundle} has no adapter.safetensors: the store is damaged. Run the deploy stage again.");
         if (!File.Exists(path)) throw new LoraException($"{bundle} has no {FileName}: an adapter goes live only with one. Run the deploy stage.", ExitCode.Refused);
         var certificate = RunDirectory.ReadJson<Certificate>(path);
-        if (certificate.Sha256 != sha256) throw new LoraException($"{path} belongs to other bytes ({certificate.Sha256[..12]}…) than the adapter beside it ({sha256[..12]}…). Run the deploy stage again.", ExitCode.Refused);
+        var sha256 = ContentId.OfFile(Path.Combine(bundle, "adapter.safetensors"));
+        if (certificate.Sha256 != sha256) throw new LoraException($"{path} belongs to other bytes ({Short(certificate.Sha256)}) than the adapter beside it ({Short(sha256)}). Run the deploy stage again.", ExitCode.Refused);
         if (!certificate.Granted) throw new LoraException($"{path}: {certificate.Summary}.", ExitCode.Refused);
+        return certificate;
     }
+
+    private static string Short(string hash) => hash.Length > 12 ? hash[..12] + "…" : hash;
 }

@@ -36,6 +36,7 @@ public sealed class Certification(StableDiffusionPipeline pipeline, ClipScorer c
         using (adapter)
         {
             adapter.Strength = strength;
+            if (!Finite(adapter, checks)) return End("fried");
             if (!Moved(adapter, checks)) return End("empty");
             var request = Request([$"{trigger}{(trigger.Length > 0 ? ", " : "")}{far[0]}", .. far], side);
             var without = pipeline.Generate(request);
@@ -47,6 +48,11 @@ public sealed class Certification(StableDiffusionPipeline pipeline, ClipScorer c
                 if (proof is not null && !SameAsTrainer(proof, checks)) return End("unloadable");
                 return End(Obeys(far, without, with, checks) ? "" : "fried");
             }
+            catch (ModelException e)
+            {
+                checks.Add(new("draws pictures", false, e.Message));
+                return End("fried");
+            }
             finally
             {
                 adapter.Detach();
@@ -57,10 +63,19 @@ public sealed class Certification(StableDiffusionPipeline pipeline, ClipScorer c
     private LoraAdapter Load(string file, List<CertificateCheck> checks)
     {
         var adapter = LoraFile.Read(file);
-        var found = pipeline.Components.Sum(c => adapter.Match(c.Key, c.Value).Count);
-        var whole = found == adapter.Modules.Count && adapter.UnknownKeys.Count == 0;
-        checks.Add(new("every key is found in its target", whole, $"{found} of {adapter.Modules.Count} modules, {adapter.UnknownKeys.Count} unknown keys"));
-        return whole ? adapter : throw new ModelException($"{found} of {adapter.Modules.Count} modules fit this base and {adapter.UnknownKeys.Count} keys are unknown");
+        try
+        {
+            var found = pipeline.Components.Sum(c => adapter.Match(c.Key, c.Value).Count);
+            if (found != adapter.Modules.Count || adapter.UnknownKeys.Count > 0)
+                throw new ModelException($"{found} of {adapter.Modules.Count} modules fit this base and {adapter.UnknownKeys.Count} keys are unknown.");
+            checks.Add(new("every key is found in its target", true, $"{found} of {adapter.Modules.Count} modules, no unknown keys"));
+            return adapter;
+        }
+        catch
+        {
+            adapter.Dispose();
+            throw;
+        }
     }
 
     private void Attach(LoraAdapter adapter)
@@ -71,14 +86,22 @@ public sealed class Certification(StableDiffusionPipeline pipeline, ClipScorer c
     private static GenerationRequest Request(IReadOnlyList<string> prompts, int side) =>
         new() { Prompts = prompts, Width = side, Height = side, Steps = 15, Guidance = 4, Seeds = [.. Enumerable.Range(0, prompts.Count).Select(i => 1000L + i)] };
 
+    private static bool Finite(LoraAdapter adapter, List<CertificateCheck> checks) => TorchThread.Shared.Run(() =>
+    {
+        using var scope = new Scope();
+        using var off = Autograd.NoGrad();
+        var broken = adapter.Modules.Count(m => !double.IsFinite(m.Up.Abs().Sum().Item()) || !double.IsFinite(m.Down.Abs().Sum().Item()));
+        checks.Add(new("weights are finite", broken == 0, $"{broken} of {adapter.Modules.Count} modules hold infinite values or NaN"));
+        return broken == 0;
+    });
+
     private static bool Moved(LoraAdapter adapter, List<CertificateCheck> checks) => TorchThread.Shared.Run(() =>
     {
         using var scope = new Scope();
         using var off = Autograd.NoGrad();
         var norms = adapter.Modules.Select(m => m.Up.LinalgVectorNorm(2.0).Item() * m.Down.LinalgVectorNorm(2.0).Item() * m.Scale).ToList();
         var moved = norms.Count(n => n > 1e-6);
-        var finite = norms.TrueForAll(double.IsFinite);
-        checks.Add(new("weights moved", finite && moved > 0.5 * norms.Count, $"{moved} of {norms.Count} modules changed{(finite ? "" : ", some are not finite")}"));
+        checks.Add(new("weights moved", moved > 0.5 * norms.Count, $"{moved} of {norms.Count} modules changed"));
         return checks[^1].Passed;
     });
 

@@ -50,8 +50,6 @@ public sealed class DeployStage : IStage
         var (state, why) = !certificate.Granted ? ("refused", certificate.Summary)
             : recipe.Deploy.RequirePassed && !report.Passed ? ("candidate", report.Verdict) : ("champion", $"{certificate.Summary}; {report.Verdict}");
         var store = new AdapterStore(recipe.Deploy.Store);
-        var moved = run.File(StageName.Deploy, "to-store");
-        CopyFolder(bundle, moved);
         var stored = store.Add(new()
         {
             Name = recipe.Name,
@@ -64,7 +62,7 @@ public sealed class DeployStage : IStage
             Run = run.Path,
             Why = why,
             StoredAt = context.Clock.GetUtcNow(),
-        }, moved);
+        }, bundle);
         bar.Set(3);
         var endpoint = new Endpoint(ContentId.Of(report.Id, adapter.Sha256, state), report.Id, stored.Name, stored.Version, state, Path.Combine(store.Bundle(stored), Certificate.FileName), store.Bundle(stored));
         RunDirectory.WriteJson(run.File(StageName.Deploy, "endpoint.json"), endpoint);
@@ -111,12 +109,5 @@ public sealed class DeployStage : IStage
         var sums = new StringBuilder();
         foreach (var item in Directory.EnumerateFiles(bundle).Order(StringComparer.Ordinal)) sums.Append($"{ContentId.OfFile(item)}  {Path.GetFileName(item)}\n");
         AtomicFile.WriteText(Path.Combine(bundle, "SHA256SUMS"), sums.ToString());
-    }
-
-    private static void CopyFolder(string from, string to)
-    {
-        if (Directory.Exists(to)) Directory.Delete(to, recursive: true);
-        Directory.CreateDirectory(to);
-        foreach (var item in Directory.EnumerateFiles(from)) File.Copy(item, Path.Combine(to, Path.GetFileName(item)));
     }
 }

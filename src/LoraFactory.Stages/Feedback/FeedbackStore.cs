@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dapper;
 using LoraFactory.Flow;
 using Microsoft.Data.Sqlite;
@@ -18,8 +19,10 @@ public sealed record Rating(string Generation, double Value, string Comment, str
 public sealed class FeedbackStore : IRatings
 {
     private const int KeptGenerations = 100_000;
+    private const int SweepEvery = 1000;
     private readonly SqliteConnection connection;
     private readonly Lock gate = new();
+    private long added;
 
     /// <summary>The database beside the adapters of a version store.</summary>
     public static string PathIn(string store) => Path.Combine(Path.GetFullPath(store), "feedback.db");
@@ -30,6 +33,19 @@ public sealed class FeedbackStore : IRatings
         SQLitePCL.Batteries_V2.Init();
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
         connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, DefaultTimeout = 10 }.ToString());
+        try
+        {
+            Open();
+        }
+        catch (SqliteException e)
+        {
+            connection.Dispose();
+            throw new LoraException($"{path} cannot be opened as the database of ratings ({e.Message}). Move it away to begin anew, or choose another store.", inner: e);
+        }
+    }
+
+    private void Open()
+    {
         connection.Open();
         connection.Execute("""
             PRAGMA journal_mode = WAL;
@@ -44,6 +60,7 @@ public sealed class FeedbackStore : IRatings
         lock (gate)
         {
             connection.Execute("INSERT OR REPLACE INTO generation VALUES (@id, @adapter, @version, @prompt, @at)", new { id, adapter, version, prompt, at = at.ToString("O") });
+            if (++added % SweepEvery != 0) return;
             connection.Execute("DELETE FROM generation WHERE rowid IN (SELECT g.rowid FROM generation g LEFT JOIN rating r ON r.generation = g.id WHERE r.n IS NULL ORDER BY g.at DESC LIMIT -1 OFFSET @kept)", new { kept = KeptGenerations });
         }
     }
@@ -55,20 +72,20 @@ public sealed class FeedbackStore : IRatings
         lock (gate)
         {
             if (connection.ExecuteScalar<long>("SELECT count(*) FROM generation WHERE id = @generation", new { generation }) == 0) return false;
-            connection.Execute("DELETE FROM rating WHERE generation = @generation; INSERT INTO rating (generation, rating, comment, at) VALUES (@generation, @rating, @comment, @at)",
+            connection.Execute("INSERT OR REPLACE INTO rating (generation, rating, comment, at) VALUES (@generation, @rating, @comment, @at)",
                 new { generation, rating, comment = comment.Length > 2000 ? comment[..2000] : comment, at = at.ToString("O") });
             return true;
         }
     }
 
-    /// <summary>The newest ratings of an adapter (all adapters when null), newest first.</summary>
-    public IReadOnlyList<Rating> Latest(string? adapter, int count)
+    /// <summary>The newest ratings of an adapter (all adapters when null), of one version or of all, newest first.</summary>
+    public IReadOnlyList<Rating> Latest(string? adapter, int count, int? version = null)
     {
         lock (gate)
         {
             return [.. connection.Query<(string Generation, double Rating, string Comment, string Adapter, long Version, string Prompt, string At)>(
-                "SELECT r.generation, r.rating, r.comment, g.adapter, g.version, g.prompt, r.at FROM rating r JOIN generation g ON g.id = r.generation WHERE @adapter IS NULL OR g.adapter = @adapter ORDER BY r.n DESC LIMIT @count",
-                new { adapter, count }).Select(r => new Rating(r.Generation, r.Rating, r.Comment, r.Adapter, (int)r.Version, r.Prompt, DateTimeOffset.Parse(r.At)))];
+                "SELECT r.generation, r.rating, r.comment, g.adapter, g.version, g.prompt, r.at FROM rating r JOIN generation g ON g.id = r.generation WHERE (@adapter IS NULL OR g.adapter = @adapter) AND (@version IS NULL OR g.version = @version) ORDER BY r.n DESC LIMIT @count",
+                new { adapter, count, version }).Select(r => new Rating(r.Generation, r.Rating, r.Comment, r.Adapter, (int)r.Version, r.Prompt, DateTimeOffset.Parse(r.At, CultureInfo.InvariantCulture)))];
         }
     }
 

@@ -18,6 +18,10 @@ public sealed record RetrainDecision
     public required double High { get; init; }
     /// <summary>Whether to train again.</summary>
     public required bool Retrain { get; init; }
+    /// <summary>Stage to begin again with when <see cref="Retrain"/>: crawl, since low ratings ask for other data. Null otherwise.</summary>
+    public StageName? From { get; init; }
+    /// <summary>Version that the ratings are of; null when they are of several.</summary>
+    public int? Version { get; init; }
     /// <summary>Why, one sentence.</summary>
     public required string Why { get; init; }
     /// <summary>When it was decided.</summary>
@@ -25,22 +29,34 @@ public sealed record RetrainDecision
     /// <summary>Prompts of the worst-rated pictures, worst first.</summary>
     public IReadOnlyList<string> WorstPrompts { get; init; } = [];
 
+    /// <summary>Mean of ratings and its 95 % interval by Student's t, kept within 0..1; NaN where there are too few (none, or one for the interval).</summary>
+    public static (double Mean, double Low, double High) Interval(IReadOnlyList<double> ratings)
+    {
+        var n = ratings.Count;
+        if (n == 0) return (double.NaN, double.NaN, double.NaN);
+        var mean = ratings.Average();
+        if (n == 1) return (mean, double.NaN, double.NaN);
+        var half = StudentT.InvCDF(0, 1, n - 1, 0.975) * Math.Sqrt(ratings.Sum(r => (r - mean) * (r - mean)) / (n - 1) / n);
+        return (mean, Math.Max(0, mean - half), Math.Min(1, mean + half));
+    }
+
     /// <summary>Decides by the rule: retrain when the mean of the window is below the threshold and there are enough ratings.</summary>
     public static RetrainDecision Of(string adapter, IReadOnlyList<Rating> window, FeedbackOptions options, DateTimeOffset now)
     {
         var n = window.Count;
-        var mean = n == 0 ? double.NaN : window.Average(r => r.Value);
-        var half = n < 2 ? double.NaN : StudentT.InvCDF(0, 1, n - 1, 0.975) * Math.Sqrt(window.Sum(r => Math.Pow(r.Value - mean, 2)) / (n - 1) / n);
+        var (mean, from, to) = Interval([.. window.Select(r => r.Value)]);
         var enough = n >= options.MinCount;
-        var low = mean < options.MinMean;
+        var low = mean < options.MinMean - 1e-9; // twenty ratings of 0.7 sum up to a little less than 14
         return new()
         {
             Adapter = adapter,
             Count = n,
             Mean = mean,
-            Low = Math.Max(0, mean - half),
-            High = Math.Min(1, mean + half),
+            Low = from,
+            High = to,
             Retrain = enough && low,
+            From = enough && low ? StageName.Crawl : null,
+            Version = window.Select(r => r.Version).Distinct().ToList() is [var only] ? only : null,
             Why = !enough ? $"only {n} ratings, fewer than {options.MinCount}: no decision"
                 : low ? $"the mean of the last {n} ratings, {mean:F2}, is below {options.MinMean:F2}" : $"the mean of the last {n} ratings, {mean:F2}, is at least {options.MinMean:F2}",
             At = now,

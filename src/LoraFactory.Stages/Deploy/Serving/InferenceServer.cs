@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Data.Common;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using LoraFactory.Flow;
@@ -55,6 +57,12 @@ public sealed class InferenceServer : IAsyncDisposable
     /// <summary>Starts listening. Takes over model and feedback. A port in use is one clear error.</summary>
     public static async Task<InferenceServer> StartAsync(ServedModel model, IRatings feedback, IPAddress address, int port, TimeProvider clock)
     {
+        if (port is < 0 or > 65535)
+        {
+            model.Dispose();
+            feedback.Dispose();
+            throw new LoraException($"--port is {port}; valid: 1 to 65535, or 0 for a free one.", ExitCode.BadUsage);
+        }
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(k =>
@@ -69,7 +77,7 @@ public sealed class InferenceServer : IAsyncDisposable
         {
             await server.app.StartAsync();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or SocketException)
         {
             await server.DisposeAsync();
             throw new LoraException($"Port {port} on {address} cannot be listened on ({e.Message}). Choose another with --port, or 0 for a free one.", inner: e);
@@ -98,6 +106,8 @@ public sealed class InferenceServer : IAsyncDisposable
         app.MapDelete("/v1/adapters/{name}", (string name) => model.Unload(name)
             ? Results.Json(new { unloaded = name }, RunDirectory.Json) : Results.Json(new { error = $"no adapter {name} is loaded" }, RunDirectory.Json, statusCode: 404));
         app.MapPost("/feedback", context => Guarded(context, RateAsync));
+        app.MapFallback(context => Guarded(context, c => throw new BadHttpRequestException(
+            $"{c.Request.Method} {c.Request.Path} is not known here; there are POST /sdapi/v1/txt2img, GET /v1/models, POST /v1/adapters, DELETE /v1/adapters/NAME, POST /feedback, GET /healthz, GET /metrics.", 404)));
     }
 
     private IEnumerable<object> Models() =>
@@ -112,7 +122,7 @@ public sealed class InferenceServer : IAsyncDisposable
         {
             body = await handle(context);
         }
-        catch (Exception e) when (e is ModelException or JsonException or LoraException or BadHttpRequestException)
+        catch (Exception e) when (e is ModelException or LoraException or BadHttpRequestException)
         {
             (status, body) = (e is LoraException { Code: ExitCode.Refused } ? 403 : e is BadHttpRequestException b ? b.StatusCode : 400, new { error = e.Message });
         }
@@ -125,19 +135,42 @@ public sealed class InferenceServer : IAsyncDisposable
         {
             (status, body) = (e.Error == TorchError.OutOfMemory ? 507 : 500, new { error = e.Error == TorchError.OutOfMemory ? "out of memory; ask for smaller or fewer pictures" : "the picture could not be drawn" });
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DbException)
+        {
+            (status, body) = (500, new { error = "the store or the ratings could not be read or written; is the disk full?" });
+        }
         catch (OperationCanceledException)
         {
-            return;
+            return; // the client hung up
         }
         context.Response.StatusCode = status;
         await context.Response.WriteAsJsonAsync(body, body!.GetType(), RunDirectory.Json);
     }
 
-    private static readonly JsonSerializerOptions Strict = new(RunDirectory.Json) { UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow };
+    private static readonly JsonSerializerOptions Strict = new(RunDirectory.Json)
+    {
+        UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
+    };
+
+    private static async Task<T> ReadAsync<T>(HttpContext context) where T : class
+    {
+        JsonException? wrong = null;
+        try
+        {
+            if (await JsonSerializer.DeserializeAsync<T>(context.Request.Body, Strict, context.RequestAborted) is { } read) return read;
+        }
+        catch (JsonException e)
+        {
+            wrong = e;
+        }
+        var keys = string.Join(", ", typeof(T).GetProperties().Select(p => JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name)));
+        throw new ModelException($"the body is not the JSON object that is needed: the fault is at {wrong?.Path ?? "$"}, line {(wrong?.LineNumber ?? 0) + 1}; the keys are {keys}.");
+    }
 
     private async Task<object> DrawAsync(HttpContext context)
     {
-        var ask = await JsonSerializer.DeserializeAsync<TextToImage>(context.Request.Body, Strict, context.RequestAborted) ?? new();
+        var ask = await ReadAsync<TextToImage>(context);
         Require(ask.Prompt.Length <= 4000 && ask.NegativePrompt.Length <= 4000, "prompt and negative_prompt may have up to 4000 characters");
         Require(ask.Steps is >= 1 and <= 150, $"steps is {ask.Steps}; valid: 1 to 150");
         Require(ask.CfgScale is >= 0 and <= 30, $"cfg_scale is {ask.CfgScale}; valid: 0 to 30");
@@ -147,7 +180,7 @@ public sealed class InferenceServer : IAsyncDisposable
         var prompt = TaggedPrompt.Parse(ask.Prompt);
         var seed = ask.Seed >= 0 ? ask.Seed : Random.Shared.NextInt64(1L << 32);
         var started = clock.GetTimestamp();
-        var pictures = await model.DrawAsync(new GenerationRequest
+        var drawing = await model.DrawAsync(new GenerationRequest
         {
             Prompts = [prompt.Text],
             NegativePrompts = [ask.NegativePrompt],
@@ -160,9 +193,10 @@ public sealed class InferenceServer : IAsyncDisposable
             Cancellation = context.RequestAborted,
         }, prompt.Adapters);
         var seconds = clock.GetElapsedTime(started).TotalSeconds;
+        var pictures = drawing.Pictures;
         metrics.Drew(pictures.Count, seconds);
         var used = string.Join('+', prompt.Adapters.Keys.Order(StringComparer.Ordinal));
-        var version = prompt.Adapters.Count == 1 ? model.Live.FirstOrDefault(a => a.Name == used)?.Version ?? 0 : 0;
+        var version = prompt.Adapters.Count == 1 ? drawing.Versions[used] : 0;
         var generations = pictures.Select(_ => Guid.NewGuid().ToString("N")).ToList();
         foreach (var generation in generations) feedback.AddGeneration(generation, used, version, ask.Prompt, clock.GetUtcNow());
         var info = new { seed, all_seeds = Enumerable.Range(0, pictures.Count).Select(i => seed + i), prompt = prompt.Text, adapters = prompt.Adapters, width, height, steps = ask.Steps, cfg_scale = ask.CfgScale, seconds, generations };
@@ -178,19 +212,20 @@ public sealed class InferenceServer : IAsyncDisposable
 
     private async Task<object> LoadAsync(HttpContext context)
     {
-        var ask = await JsonSerializer.DeserializeAsync<LoadAsk>(context.Request.Body, Strict, context.RequestAborted);
-        Require(ask?.Name is { Length: > 0 }, "name is missing; give {\"name\": \"…\"} and, if you like, a version");
-        var loaded = model.Load(ask!.Name, ask.Version);
+        var ask = await ReadAsync<LoadAsk>(context);
+        Require(ask.Name is { Length: > 0 }, "name is missing; give {\"name\": \"…\"} and, if you like, a version");
+        var loaded = model.Load(ask.Name, ask.Version);
         return new { loaded = loaded.Name, version = loaded.Version, state = loaded.State };
     }
 
-    private sealed record RateAsk(string GenerationId, double Rating, string? Comment);
+    private sealed record RateAsk(string GenerationId, double? Rating, string? Comment);
 
     private async Task<object> RateAsync(HttpContext context)
     {
-        var ask = await JsonSerializer.DeserializeAsync<RateAsk>(context.Request.Body, Strict, context.RequestAborted);
-        Require(ask?.GenerationId is { Length: > 0 }, "generation_id is missing; txt2img gives it in info.generations");
-        if (!feedback.Rate(ask!.GenerationId, ask.Rating, ask.Comment ?? "", clock.GetUtcNow()))
+        var ask = await ReadAsync<RateAsk>(context);
+        Require(ask.GenerationId is { Length: > 0 }, "generation_id is missing; txt2img gives it in info.generations");
+        if (ask.Rating is not { } rating) throw new ModelException("rating is missing; valid: 0 to 1");
+        if (!feedback.Rate(ask.GenerationId, rating, ask.Comment ?? "", clock.GetUtcNow()))
             throw new BadHttpRequestException($"no picture {ask.GenerationId} was drawn here", 404);
         metrics.Rated();
         return new { stored = ask.GenerationId };

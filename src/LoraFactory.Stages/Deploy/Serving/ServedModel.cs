@@ -4,6 +4,7 @@ using LoraFactory.Images;
 using LoraFactory.Models;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
 
 namespace LoraFactory.Stages.Deploy.Serving;
@@ -17,8 +18,9 @@ public sealed class ServedModel : IDisposable
     private readonly StableDiffusionPipeline pipeline;
     private readonly AdapterSet adapters;
     private readonly AdapterStore store;
-    private readonly ConcurrentDictionary<string, StoredAdapter> live = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (StoredAdapter Version, string Key)> live = new(StringComparer.Ordinal);
     private int waiting;
+    private int loads;
 
     /// <summary>Takes over the pipeline.</summary>
     public ServedModel(string name, StableDiffusionPipeline pipeline, AdapterStore store)
@@ -32,15 +34,15 @@ public sealed class ServedModel : IDisposable
     /// <summary>The base as recipes call it.</summary>
     public string Name { get; }
     /// <summary>Adapters that are loaded, with the version that each is.</summary>
-    public IReadOnlyList<StoredAdapter> Live => [.. live.Values.OrderBy(a => a.Name, StringComparer.Ordinal)];
+    public IReadOnlyList<StoredAdapter> Live => [.. live.Values.Select(a => a.Version).OrderBy(a => a.Name, StringComparer.Ordinal)];
     /// <summary>Requests that wait or run.</summary>
     public int Waiting => Volatile.Read(ref waiting);
     /// <summary>Side of the pictures that the base draws unless asked otherwise.</summary>
     public int Side => pipeline.UNet.Config.SampleSize * pipeline.Vae.Config.Factor;
 
     /// <summary>
-    /// Loads a version from the store, the champion unless one is given; a version without a certificate, or a refused one, is not loaded.
-    /// One that is loaded under that name is replaced.
+    /// Loads a version from the store, the champion unless one is given; a version without a certificate, a refused one, or one made for
+    /// another base, is not loaded. One that is loaded under that name is replaced between two drawings, and stays when the new one fails.
     /// </summary>
     public StoredAdapter Load(string name, int? version = null)
     {
@@ -49,19 +51,39 @@ public sealed class ServedModel : IDisposable
             throw new ModelException(version is null ? $"the store has no champion called {name}; it has {(store.Names.Count == 0 ? "nothing yet" : string.Join(", ", store.Names))}." : $"the store has no version {version} of {name}.");
         var bundle = store.Bundle(chosen);
         var file = Path.Combine(bundle, "adapter.safetensors");
-        if (chosen.State == "refused") throw new ModelException($"{name} version {chosen.Version} was refused: {chosen.Why}");
-        Certificate.Require(bundle, ContentId.OfFile(file));
-        if (live.TryRemove(name, out _)) adapters.Unload(name);
-        adapters.Load(name, file);
-        live[name] = chosen;
-        return chosen;
+        if (chosen.State == "refused") throw new LoraException($"{name} version {chosen.Version} was refused: {chosen.Why}.", ExitCode.Refused);
+        if (!SameBase(chosen.Base, Name)) throw new ModelException($"{name} version {chosen.Version} was made for the base {chosen.Base}; this server has {Name}.");
+        Certificate.Require(bundle);
+        return TorchThread.Shared.Run(() =>
+        {
+            var key = $"{name} version {chosen.Version}, load {++loads}";
+            adapters.Load(key, file);
+            var before = live.TryGetValue(name, out var loaded) ? loaded.Key : null;
+            live[name] = (chosen, key);
+            if (before is not null) adapters.Unload(before);
+            return chosen;
+        });
+    }
+
+    // A recipe may call a base by its name where the server was given its path.
+    private static bool SameBase(string a, string b)
+    {
+        if (a == b) return true;
+        try
+        {
+            return ModelLocator.Find(a) == ModelLocator.Find(b);
+        }
+        catch (ModelException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Unloads; false when it is not loaded.</summary>
-    public bool Unload(string name) => live.TryRemove(name, out _) && adapters.Unload(name);
+    public bool Unload(string name) => TorchThread.Shared.Run(() => live.TryRemove(name, out var loaded) && adapters.Unload(loaded.Key));
 
-    /// <summary>Draws. Adapters are those that the prompts' tags name.</summary>
-    public async Task<IReadOnlyList<Picture>> DrawAsync(GenerationRequest request, IReadOnlyDictionary<string, double> weights)
+    /// <summary>Draws. <paramref name="weights"/>: the adapters that the prompts' tags name.</summary>
+    public async Task<Drawing> DrawAsync(GenerationRequest request, IReadOnlyDictionary<string, double> weights)
     {
         if (Interlocked.Increment(ref waiting) > MaxWaiting)
         {
@@ -73,12 +95,14 @@ public sealed class ServedModel : IDisposable
             return await TorchThread.Shared.RunAsync(() =>
             {
                 request.Cancellation.ThrowIfCancellationRequested();
-                var row = Enumerable.Repeat(weights, request.Count).ToList();
+                var used = weights.ToDictionary(w => w.Key, w => Find(w.Key), StringComparer.Ordinal);
+                var keyed = weights.ToDictionary(w => used[w.Key].Key, w => w.Value, StringComparer.Ordinal);
+                var row = Enumerable.Repeat((IReadOnlyDictionary<string, double>)keyed, request.Count).ToList();
                 var uses = new List<IDisposable>();
                 try
                 {
                     foreach (var component in pipeline.Components.Keys) uses.Add(adapters.Use(component, row));
-                    return pipeline.Generate(request);
+                    return new Drawing(pipeline.Generate(request), used.ToDictionary(u => u.Key, u => u.Value.Version.Version, StringComparer.Ordinal));
                 }
                 finally
                 {
@@ -92,6 +116,9 @@ public sealed class ServedModel : IDisposable
         }
     }
 
+    private (StoredAdapter Version, string Key) Find(string name) => live.TryGetValue(name, out var loaded) ? loaded
+        : throw new ModelException($"there is no adapter {name}; loaded: {(live.IsEmpty ? "none" : string.Join(", ", Live.Select(a => a.Name)))}.");
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -99,6 +126,11 @@ public sealed class ServedModel : IDisposable
         pipeline.Dispose();
     }
 }
+
+/// <summary>What was drawn.</summary>
+/// <param name="Pictures">In the order of the batch.</param>
+/// <param name="Versions">Version of each adapter that drew, by name.</param>
+public sealed record Drawing(IReadOnlyList<Picture> Pictures, IReadOnlyDictionary<string, int> Versions);
 
 /// <summary>Too many requests wait.</summary>
 public sealed class BusyException(string message) : Exception(message);

@@ -18,21 +18,23 @@ public static class ServingStart
     /// <summary>The running server, which takes over <paramref name="ratings"/>. <paramref name="line"/> gets one line for each adapter, loaded or refused with its reason.</summary>
     public static async Task<InferenceServer> OpenAsync(ServingRequest request, IRatings ratings, TimeProvider clock, Action<string> line)
     {
-        var store = new AdapterStore(request.Store);
         ServedModel model;
+        AdapterStore store;
         try
         {
+            store = new AdapterStore(request.Store);
             model = new ServedModel(request.Base, StableDiffusionPipeline.Load(request.Base), store);
         }
         catch (ModelException e)
         {
+            ratings.Dispose();
             throw new LoraException($"--base: {e.Message}", ExitCode.BadUsage, e);
         }
         foreach (var name in store.Names)
         {
-            if (store.Champion(name) is not { } champion || champion.Base != request.Base) continue;
             try
             {
+                if (store.Champion(name) is null) continue;
                 var loaded = model.Load(name);
                 line($"live: <lora:{name}:1>, version {loaded.Version}");
             }

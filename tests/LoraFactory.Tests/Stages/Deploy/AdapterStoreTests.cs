@@ -1,0 +1,127 @@
+using LoraFactory.Flow;
+using LoraFactory.Stages.Deploy;
+using LoraFactory.Stages.Deploy.Serving;
+using Xunit;
+
+namespace LoraFactory.Tests.Stages.Deploy;
+
+/// <summary>Versions, champion and the way back; nothing is lost and nothing leaves the store.</summary>
+public sealed class AdapterStoreTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    private AdapterStore Store => new(folder.File("store"));
+
+    private StoredAdapter Add(string content, string state = "champion", string name = "style")
+    {
+        var bundle = Directory.CreateDirectory(folder.File("bundle")).FullName;
+        File.WriteAllText(Path.Combine(bundle, "adapter.safetensors"), content);
+        return Store.Add(new()
+        {
+            Name = name,
+            Version = 0,
+            State = state,
+            Sha256 = ContentId.OfFile(Path.Combine(bundle, "adapter.safetensors")),
+            AdapterId = "a",
+            ReportId = "r",
+            Base = "pocket-sd",
+            Run = "runs/x",
+            Why = "a test",
+            StoredAt = DateTimeOffset.UnixEpoch,
+        }, bundle);
+    }
+
+    private string States(string name = "style") => string.Join(' ', Store.Versions(name).Select(v => $"{v.Version}:{v.State}"));
+
+    [Fact]
+    public void A_new_champion_retires_the_one_before_and_the_same_bytes_are_stored_once()
+    {
+        Assert.Null(Store.Champion("style"));
+        Add("one");
+        Add("two", "candidate");
+        Add("three");
+        Assert.Equal("1:retired 2:candidate 3:champion", States());
+        Assert.Equal(["style"], Store.Names);
+        Assert.Equal(1, Add("one").Version);
+        Assert.Equal("1:champion 2:candidate 3:retired", States());
+        Assert.Equal("one", File.ReadAllText(Path.Combine(Store.Bundle(Store.Champion("style")!), "adapter.safetensors")));
+        Assert.True(File.Exists(folder.File("bundle/adapter.safetensors")));
+        Assert.Equal(["v1", "v2", "v3"], Directory.GetDirectories(Path.Combine(Store.Folder, "style")).Select(d => Path.GetFileName(d)).Order());
+    }
+
+    [Fact]
+    public void Going_back_twice_goes_back_two_and_a_refused_version_never_comes_back()
+    {
+        Add("one");
+        Add("two");
+        Add("bad", "refused");
+        Add("four");
+        Assert.Equal(2, Store.Rollback("style", null, "why").Version);
+        Assert.Equal(1, Store.Rollback("style", null, "why").Version);
+        Assert.Contains("no earlier champion", Assert.Throws<LoraException>(() => Store.Rollback("style", null, "why")).Message);
+        Assert.Equal(4, Store.Rollback("style", 4, "why").Version);
+        Assert.Equal(ExitCode.Refused, Assert.Throws<LoraException>(() => Store.Rollback("style", 3, "why")).Code);
+        Assert.Contains("has no version 9; it has 1, 2, 3, 4", Assert.Throws<LoraException>(() => Store.Rollback("style", 9, "why")).Message);
+        Assert.Equal("1:retired 2:retired 3:refused 4:champion", States());
+        Assert.Contains("has no adapter other; it has style", Assert.Throws<LoraException>(() => Store.Rollback("other", null, "why")).Message);
+        Assert.False(Directory.Exists(Path.Combine(Store.Folder, "other")));
+    }
+
+    [Theory]
+    [InlineData("../out")]
+    [InlineData("..")]
+    [InlineData("a/b")]
+    [InlineData("")]
+    [InlineData("a b")]
+    public void A_name_that_could_leave_the_store_is_refused(string name)
+    {
+        Assert.Equal(ExitCode.BadUsage, Assert.Throws<LoraException>(() => Add("x", name: name)).Code);
+        Assert.Throws<LoraException>(() => Store.Versions(name));
+        Assert.Equal(["bundle"], Directory.GetDirectories(folder.Path).Select(d => Path.GetFileName(d)));
+    }
+
+    [Fact]
+    public void A_second_change_at_the_same_time_is_refused_and_damage_is_named()
+    {
+        Add("one");
+        using (File.Open(Path.Combine(Store.Folder, "style", ".lock"), FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+            Assert.Contains("Another process is changing style", Assert.Throws<LoraException>(() => Add("two")).Message);
+        Assert.Equal("1:champion", States());
+        Directory.CreateDirectory(Path.Combine(Store.Folder, "style", "v2.incoming")); // as a killed change leaves it
+        Assert.Equal(2, Add("two").Version);
+        File.WriteAllText(Path.Combine(Store.Folder, "style", "versions.json"), "null");
+        Assert.Contains("versions.json", Assert.Throws<LoraException>(() => Store.Versions("style")).Message);
+    }
+
+    [Fact]
+    public void A_certificate_holds_for_the_bytes_that_it_was_given_for()
+    {
+        var bundle = Store.Bundle(Add("one"));
+        Assert.Contains("has no certificate.json", Assert.Throws<LoraException>(() => Certificate.Require(bundle)).Message);
+        var granted = new Certificate { Sha256 = ContentId.OfFile(Path.Combine(bundle, "adapter.safetensors")), BaseHash = "b", Fault = "", Checks = [new("c", true, "f")] };
+        void Put(Certificate certificate) => RunDirectory.WriteJson(Path.Combine(bundle, Certificate.FileName), certificate);
+        Put(granted with { Checks = [] });
+        Assert.Throws<LoraException>(() => Certificate.Require(bundle));
+        Put(granted with { Fault = "fried", Checks = [new("c", false, "f")] });
+        Assert.Contains("refused as fried: c: f", Assert.Throws<LoraException>(() => Certificate.Require(bundle)).Message);
+        Put(granted);
+        Certificate.Require(bundle);
+        File.AppendAllText(Path.Combine(bundle, "adapter.safetensors"), "!");
+        Assert.Contains("belongs to other bytes", Assert.Throws<LoraException>(() => Certificate.Require(bundle)).Message);
+        File.Delete(Path.Combine(bundle, "adapter.safetensors"));
+        Assert.Contains("has no adapter.safetensors", Assert.Throws<LoraException>(() => Certificate.Require(bundle)).Message);
+    }
+
+    [Fact]
+    public void Tags_are_taken_out_of_the_prompt()
+    {
+        var prompt = TaggedPrompt.Parse("a red car, <lora:ink:0.5> at night <lora:blue><lora:ink:-0.25>");
+        Assert.Equal("a red car, at night", prompt.Text);
+        Assert.Equal([("blue", 1.0), ("ink", 0.25)], prompt.Adapters.OrderBy(a => a.Key).Select(a => (a.Key, a.Value)));
+        Assert.Equal(("a < b", 0), (TaggedPrompt.Parse("a < b").Text, TaggedPrompt.Parse("a < b").Adapters.Count));
+        foreach (var bad in new[] { "<lora:x", "<lora:>", "<lora::1>", "<lora:x:y>", "<lora:x:1:2>", "<lora:x:5>", "<lora:x:NaN>" })
+            Assert.Contains("the tag", Assert.Throws<LoraFactory.Models.ModelException>(() => TaggedPrompt.Parse("a " + bad)).Message);
+    }
+}

@@ -1,0 +1,101 @@
+using LoraFactory.Cli;
+using LoraFactory.Flow;
+using LoraFactory.Stages;
+using LoraFactory.Stages.Feedback;
+using Xunit;
+
+namespace LoraFactory.Tests.Stages.Feedback;
+
+/// <summary>Ratings are kept, the seed rule decides, and lora run --continue reads what lora feedback wrote.</summary>
+public sealed class FeedbackTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    private static List<Rating> Ratings(params double[] values) => [.. values.Select((v, i) => new Rating($"g{i}", v, "", "style", 1, $"prompt {v}", DateTimeOffset.UnixEpoch))];
+
+    [Theory]
+    [InlineData(0.69, 20, true)]
+    [InlineData(0.7, 20, false)]
+    [InlineData(0.2, 19, false)]
+    public void Low_means_of_enough_ratings_call_for_training(double value, int count, bool expected)
+    {
+        var decision = RetrainDecision.Of("style", Ratings([.. Enumerable.Repeat(value, count)]), new FeedbackOptions(), DateTimeOffset.UnixEpoch);
+        Assert.Equal((expected, count, expected ? StageName.Crawl : (StageName?)null), (decision.Retrain, decision.Count, decision.From));
+    }
+
+    [Fact]
+    public void Intervals_are_students_and_the_worst_prompts_come_first()
+    {
+        var decision = RetrainDecision.Of("style", Ratings(0.2, 0.4, 0.6, 0.8), new FeedbackOptions(), DateTimeOffset.UnixEpoch);
+        Assert.Equal(0.5, decision.Mean, 9);
+        Assert.Equal(0.5 - 3.182446 * 0.2581989 / 2, decision.Low, 5); // t(3, 0.975) · s / √n
+        Assert.Equal(["prompt 0.2", "prompt 0.4", "prompt 0.6", "prompt 0.8"], decision.WorstPrompts);
+        Assert.True(double.IsNaN(RetrainDecision.Interval([0.5]).Low) && double.IsNaN(RetrainDecision.Interval([]).Mean));
+    }
+
+    [Fact]
+    public void A_rating_belongs_to_a_picture_and_the_last_one_counts()
+    {
+        using var store = new FeedbackStore(folder.File("feedback.db"));
+        store.AddGeneration("a", "style", 1, "a cat", DateTimeOffset.UnixEpoch);
+        store.AddGeneration("b", "style", 2, "a dog", DateTimeOffset.UnixEpoch);
+        Assert.False(store.Rate("unknown", 1, "", DateTimeOffset.UnixEpoch));
+        foreach (var bad in new[] { -0.1, 2, double.NaN }) Assert.Contains("valid: 0 to 1", Assert.Throws<LoraException>(() => store.Rate("a", bad, "", DateTimeOffset.UnixEpoch)).Message);
+        Assert.True(store.Rate("a", 0.1, "meh", DateTimeOffset.UnixEpoch));
+        Assert.True(store.Rate("b", 0.5, "", DateTimeOffset.UnixEpoch));
+        Assert.True(store.Rate("a", 0.9, "it's fine", DateTimeOffset.UnixEpoch));
+        using var again = new FeedbackStore(folder.File("feedback.db"));
+        Assert.Equal([("a", 0.9, "it's fine", 1), ("b", 0.5, "", 2)], again.Latest("style", 10).Select(r => (r.Generation, r.Value, r.Comment, r.Version)));
+        Assert.Equal("b", Assert.Single(again.Latest("style", 10, 2)).Generation);
+        Assert.Empty(again.Latest("other", 10));
+        File.WriteAllText(folder.File("text.db"), new string('x', 5000));
+        Assert.Contains("cannot be opened", Assert.Throws<LoraException>(() => new FeedbackStore(folder.File("text.db"))).Message);
+    }
+
+    private async Task<(int Code, string Out, string Error)> Lora(params string[] args)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        string[] all = [args[0], folder.File("style.yaml"), "--set", $"deploy.store={folder.File("store")}", "--runs-dir", folder.File("runs"), .. args[1..]];
+        var code = await CommandLine.RunAsync(all, output, error, TestContext.Current.CancellationToken);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    [Fact]
+    public async Task The_command_writes_what_continue_reads()
+    {
+        File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\n");
+        var run = new RunDirectory(folder.File("runs/style"));
+        Assert.Contains("Run lora feedback first", Assert.Throws<LoraException>(() => Retraining.Wanted(run)).Message);
+        using (var store = new FeedbackStore(FeedbackStore.PathIn(folder.File("store"))))
+        {
+            for (var i = 0; i < 19; i++) Rate(store, i, 0.4);
+            var (code, text, error) = await Lora("feedback");
+            Assert.True(code == 0, error);
+            Assert.Contains("only 19 ratings", text);
+            Assert.Null(Retraining.Wanted(run));
+            var (done, _, why) = await Lora("run", "--continue");
+            Assert.Equal(0, done);
+            Assert.Contains("decided not to train again: only 19 ratings", why);
+            Rate(store, 19, 0.4);
+        }
+        var (_, low, _) = await Lora("feedback");
+        Assert.Contains("mean 0.40, 95 % interval 0.40 to 0.40  (decides)", low);
+        Assert.Contains("train again", low);
+        Assert.Equal(StageName.Crawl, Retraining.Wanted(run));
+        Assert.Equal(20, RunDirectory.ReadLines<Rating>(run.File(StageName.Feedback, "ratings.jsonl")).Count());
+        foreach (var bad in new[] { "[]", "{", "{\"retrain\": 1}", "{\"retrain\": true, \"from\": 99}", "{\"retrain\": true, \"from\": \"99\"}" })
+        {
+            File.WriteAllText(run.File(StageName.Feedback, "decision.json"), bad);
+            Assert.Contains("Run lora feedback again", Assert.Throws<LoraException>(() => Retraining.Wanted(run)).Message);
+        }
+    }
+
+    private static void Rate(FeedbackStore store, int i, double value)
+    {
+        store.AddGeneration($"g{i}", "style", 1, "a cat", DateTimeOffset.UnixEpoch);
+        store.Rate($"g{i}", value, "", DateTimeOffset.UnixEpoch);
+    }
+}
