@@ -27,6 +27,8 @@ public sealed class ServeCommand : ICommandFile
         {
             if (!IPAddress.TryParse(parsed.GetValue(address), out var ip)) throw new LoraException($"--address {parsed.GetValue(address)} is not an IP address; give one such as 127.0.0.1 or 0.0.0.0.", ExitCode.BadUsage);
             var request = new ServingRequest(parsed.GetValue(model)!, parsed.GetValue(store)!, ip, parsed.GetValue(port));
+            if (!Directory.Exists(request.Store))
+                throw new LoraException($"there is no version store at {Path.GetFullPath(request.Store)}; lora run RECIPE makes one, and --store names another.", ExitCode.BadUsage);
             await using var server = await ServingStart.OpenAsync(request, new FeedbackStore(FeedbackStore.PathIn(request.Store)), world.Clock, line => world.Error.WriteLine(line));
             await world.Out.WriteLineAsync($"serving {request.Base} on {server.Url}  (Ctrl-C ends it)");
             try

@@ -40,7 +40,7 @@ public sealed class DeployStage : IStage
         var file = run.File(StageName.Train, "adapter.safetensors");
         using var bar = context.Progress.Begin("deploy", 4, "steps");
 
-        var certificate = Certify(context, plan, file);
+        var certificate = Certify(context, plan, file, token);
         token.ThrowIfCancellationRequested();
         bar.Set(1);
         var bundle = run.File(StageName.Deploy, "bundle");
@@ -71,12 +71,12 @@ public sealed class DeployStage : IStage
             $"{stored.Name} version {stored.Version} is {state}: {why} Serve it with: lora serve");
     }
 
-    private static Certificate Certify(StageContext context, TrainPlan plan, string file)
+    private static Certificate Certify(StageContext context, TrainPlan plan, string file, CancellationToken token)
     {
         using var pipeline = StableDiffusionPipeline.Load(plan.BasePath);
         using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip));
         var proof = context.Run.File(StageName.Train, "proof.safetensors");
-        return new Certification(pipeline, clip).Examine(file, plan.BaseHash, context.Recipe.Label.Trigger, File.Exists(proof) ? proof : null, Far, plan.Train.Resolution, context.Recipe.Evaluate.Strength);
+        return new Certification(pipeline, clip).Examine(file, plan.BaseHash, context.Recipe.Label.Trigger, File.Exists(proof) ? proof : null, Far, plan.Train.Resolution, context.Recipe.Evaluate.Strength, token);
     }
 
     private static void WriteBundle(StageContext context, TrainPlan plan, Adapter adapter, Report report, Certificate certificate, string file, string bundle)

@@ -8,43 +8,28 @@ using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Models;
 using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Schedulers;
 using LoraFactory.Torch;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace LoraFactory.Stages.Deploy.Serving;
 
-/// <summary>A picture request in the form of /sdapi/v1/txt2img; what is not named here is refused, not ignored.</summary>
-public sealed record TextToImage
-{
-    /// <summary>Prompt, with &lt;lora:name:weight&gt; tags.</summary>
-    public string Prompt { get; init; } = "";
-    /// <summary>What to keep away from.</summary>
-    public string NegativePrompt { get; init; } = "";
-    /// <summary>Sampler steps, 1..150.</summary>
-    public int Steps { get; init; } = 20;
-    /// <summary>Guidance, 0..30.</summary>
-    public double CfgScale { get; init; } = 4;
-    /// <summary>Width in pixels; 0 takes the base's own.</summary>
-    public int Width { get; init; }
-    /// <summary>Height in pixels; 0 takes the base's own.</summary>
-    public int Height { get; init; }
-    /// <summary>Seed of the first picture; −1 draws one.</summary>
-    public long Seed { get; init; } = -1;
-    /// <summary>Pictures, 1..8.</summary>
-    public int BatchSize { get; init; } = 1;
-}
-
 /// <summary>The endpoint: pictures, models, health, metrics, ratings. Listens on loopback unless told otherwise.</summary>
 public sealed class InferenceServer : IAsyncDisposable
 {
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
+
     private readonly WebApplication app;
     private readonly ServedModel model;
     private readonly IRatings feedback;
     private readonly TimeProvider clock;
     private readonly ServingMetrics metrics = new();
+    private bool listening;
 
     private InferenceServer(WebApplication app, ServedModel model, IRatings feedback, TimeProvider clock)
     {
@@ -65,6 +50,7 @@ public sealed class InferenceServer : IAsyncDisposable
         }
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<IHostLifetime, SignalFreeLifetime>();
         builder.WebHost.ConfigureKestrel(k =>
         {
             k.Listen(address, port);
@@ -76,6 +62,7 @@ public sealed class InferenceServer : IAsyncDisposable
         try
         {
             await server.app.StartAsync();
+            server.listening = true;
         }
         catch (Exception e) when (e is IOException or SocketException)
         {
@@ -88,9 +75,12 @@ public sealed class InferenceServer : IAsyncDisposable
     /// <summary>Where it listens, e.g. http://127.0.0.1:7860.</summary>
     public string Url => app.Urls.First();
 
-    /// <inheritdoc/>
+    /// <summary>Ends: no new requests, what is being drawn is finished and answered for up to half a minute, what still waits is turned away.</summary>
     public async ValueTask DisposeAsync()
     {
+        model.Close();
+        using var grace = new CancellationTokenSource(Grace);
+        if (listening) await app.StopAsync(grace.Token);
         await app.DisposeAsync();
         model.Dispose();
         feedback.Dispose();
@@ -103,12 +93,14 @@ public sealed class InferenceServer : IAsyncDisposable
         app.MapGet("/v1/models", () => Results.Json(new { @object = "list", data = Models() }, RunDirectory.Json));
         app.MapPost("/sdapi/v1/txt2img", context => Guarded(context, DrawAsync));
         app.MapPost("/v1/adapters", context => Guarded(context, LoadAsync));
-        app.MapDelete("/v1/adapters/{name}", (string name) => model.Unload(name)
-            ? Results.Json(new { unloaded = name }, RunDirectory.Json) : Results.Json(new { error = $"no adapter {name} is loaded" }, RunDirectory.Json, statusCode: 404));
+        app.MapDelete("/v1/adapters/{name}", context => Guarded(context, UnloadAsync));
         app.MapPost("/feedback", context => Guarded(context, RateAsync));
-        app.MapFallback(context => Guarded(context, c => throw new BadHttpRequestException(
-            $"{c.Request.Method} {c.Request.Path} is not known here; there are POST /sdapi/v1/txt2img, GET /v1/models, POST /v1/adapters, DELETE /v1/adapters/NAME, POST /feedback, GET /healthz, GET /metrics.", 404)));
+        // what routing answers by itself, 404 and 405, has no body yet
+        app.UseStatusCodePages(pages => Guarded(pages.HttpContext, Unknown));
     }
+
+    private static Task<object> Unknown(HttpContext context) => throw new BadHttpRequestException(
+        $"{context.Request.Method} {context.Request.Path} is not known here; there are POST /sdapi/v1/txt2img, GET /v1/models, POST /v1/adapters, DELETE /v1/adapters/NAME, POST /feedback, GET /healthz, GET /metrics.", context.Response.StatusCode);
 
     private IEnumerable<object> Models() =>
         new object[] { new { id = model.Name, @object = "model", kind = "base" } }
@@ -155,6 +147,8 @@ public sealed class InferenceServer : IAsyncDisposable
 
     private static async Task<T> ReadAsync<T>(HttpContext context) where T : class
     {
+        // also keeps web pages out: a browser asks before it sends JSON to another site, and is not answered
+        if (!context.Request.HasJsonContentType()) throw new BadHttpRequestException($"the body's Content-Type is {context.Request.ContentType ?? "missing"}; send application/json", 415);
         JsonException? wrong = null;
         try
         {
@@ -171,12 +165,7 @@ public sealed class InferenceServer : IAsyncDisposable
     private async Task<object> DrawAsync(HttpContext context)
     {
         var ask = await ReadAsync<TextToImage>(context);
-        Require(ask.Prompt.Length <= 4000 && ask.NegativePrompt.Length <= 4000, "prompt and negative_prompt may have up to 4000 characters");
-        Require(ask.Steps is >= 1 and <= 150, $"steps is {ask.Steps}; valid: 1 to 150");
-        Require(ask.CfgScale is >= 0 and <= 30, $"cfg_scale is {ask.CfgScale}; valid: 0 to 30");
-        Require(ask.BatchSize is >= 1 and <= 8, $"batch_size is {ask.BatchSize}; valid: 1 to 8");
-        var (width, height) = (ask.Width == 0 ? model.Side : ask.Width, ask.Height == 0 ? model.Side : ask.Height);
-        Require(width is >= 16 and <= 2048 && height is >= 16 and <= 2048, $"{width}×{height}: width and height have to be 16 to 2048");
+        var (width, height) = ask.Checked(model.Side);
         var prompt = TaggedPrompt.Parse(ask.Prompt);
         var seed = ask.Seed >= 0 ? ask.Seed : Random.Shared.NextInt64(1L << 32);
         var started = clock.GetTimestamp();
@@ -189,6 +178,7 @@ public sealed class InferenceServer : IAsyncDisposable
             Height = height,
             Steps = ask.Steps,
             Guidance = ask.CfgScale,
+            Sampler = ask.SamplerName.Length > 0 ? SamplerNames.Resolve(ask.SamplerName, model.Sampler) : null,
             Seeds = [.. Enumerable.Range(0, ask.BatchSize).Select(i => seed + i)],
             Cancellation = context.RequestAborted,
         }, prompt.Adapters);
@@ -214,8 +204,15 @@ public sealed class InferenceServer : IAsyncDisposable
     {
         var ask = await ReadAsync<LoadAsk>(context);
         Require(ask.Name is { Length: > 0 }, "name is missing; give {\"name\": \"…\"} and, if you like, a version");
-        var loaded = model.Load(ask.Name, ask.Version);
+        var loaded = await model.LoadAsync(ask.Name, ask.Version);
         return new { loaded = loaded.Name, version = loaded.Version, state = loaded.State };
+    }
+
+    private async Task<object> UnloadAsync(HttpContext context)
+    {
+        var name = (string)context.Request.RouteValues["name"]!;
+        if (!await model.UnloadAsync(name)) throw new BadHttpRequestException($"no adapter {name} is loaded", 404);
+        return new { unloaded = name };
     }
 
     private sealed record RateAsk(string GenerationId, double? Rating, string? Comment);
@@ -234,44 +231,5 @@ public sealed class InferenceServer : IAsyncDisposable
     private static void Require(bool holds, string otherwise)
     {
         if (!holds) throw new ModelException(otherwise);
-    }
-}
-
-/// <summary>Counters in Prometheus' text format.</summary>
-internal sealed class ServingMetrics
-{
-    private readonly Lock gate = new();
-    private long pictures;
-    private long requests;
-    private long ratings;
-    private double seconds;
-
-    public void Drew(int count, double took)
-    {
-        lock (gate)
-        {
-            requests++;
-            pictures += count;
-            seconds += took;
-        }
-    }
-
-    public void Rated() => Interlocked.Increment(ref ratings);
-
-    public string Text(ServedModel model)
-    {
-        lock (gate)
-        {
-            var text = new StringBuilder();
-            void Line(string name, string kind, string help, double value) =>
-                text.Append($"# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value.ToString(CultureInfo.InvariantCulture)}\n");
-            Line("lora_pictures_total", "counter", "Pictures drawn.", pictures);
-            Line("lora_requests_total", "counter", "Requests for pictures that were answered.", requests);
-            Line("lora_draw_seconds_total", "counter", "Seconds spent on them, waiting included.", seconds);
-            Line("lora_ratings_total", "counter", "Ratings received.", Interlocked.Read(ref ratings));
-            Line("lora_waiting", "gauge", "Requests that wait or run.", model.Waiting);
-            Line("lora_adapters", "gauge", "Adapters loaded.", model.Live.Count);
-            return text.ToString();
-        }
     }
 }

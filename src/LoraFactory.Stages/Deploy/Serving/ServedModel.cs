@@ -4,6 +4,7 @@ using LoraFactory.Images;
 using LoraFactory.Models;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
 
@@ -21,6 +22,7 @@ public sealed class ServedModel : IDisposable
     private readonly ConcurrentDictionary<string, (StoredAdapter Version, string Key)> live = new(StringComparer.Ordinal);
     private int waiting;
     private int loads;
+    private volatile bool closing;
 
     /// <summary>Takes over the pipeline.</summary>
     public ServedModel(string name, StableDiffusionPipeline pipeline, AdapterStore store)
@@ -37,6 +39,8 @@ public sealed class ServedModel : IDisposable
     public IReadOnlyList<StoredAdapter> Live => [.. live.Values.Select(a => a.Version).OrderBy(a => a.Name, StringComparer.Ordinal)];
     /// <summary>Requests that wait or run.</summary>
     public int Waiting => Volatile.Read(ref waiting);
+    /// <summary>The sampler that the base comes with.</summary>
+    public SchedulerOptions Sampler => pipeline.Sampler;
     /// <summary>Side of the pictures that the base draws unless asked otherwise.</summary>
     public int Side => pipeline.UNet.Config.SampleSize * pipeline.Vae.Config.Factor;
 
@@ -44,7 +48,7 @@ public sealed class ServedModel : IDisposable
     /// Loads a version from the store, the champion unless one is given; a version without a certificate, a refused one, or one made for
     /// another base, is not loaded. One that is loaded under that name is replaced between two drawings, and stays when the new one fails.
     /// </summary>
-    public StoredAdapter Load(string name, int? version = null)
+    public async Task<StoredAdapter> LoadAsync(string name, int? version = null)
     {
         var chosen = version is { } v ? store.Versions(name).FirstOrDefault(a => a.Version == v) : store.Champion(name);
         if (chosen is null)
@@ -54,7 +58,7 @@ public sealed class ServedModel : IDisposable
         if (chosen.State == "refused") throw new LoraException($"{name} version {chosen.Version} was refused: {chosen.Why}.", ExitCode.Refused);
         if (!SameBase(chosen.Base, Name)) throw new ModelException($"{name} version {chosen.Version} was made for the base {chosen.Base}; this server has {Name}.");
         Certificate.Require(bundle);
-        return TorchThread.Shared.Run(() =>
+        return await TorchThread.Shared.RunAsync(() =>
         {
             var key = $"{name} version {chosen.Version}, load {++loads}";
             adapters.Load(key, file);
@@ -80,7 +84,7 @@ public sealed class ServedModel : IDisposable
     }
 
     /// <summary>Unloads; false when it is not loaded.</summary>
-    public bool Unload(string name) => TorchThread.Shared.Run(() => live.TryRemove(name, out var loaded) && adapters.Unload(loaded.Key));
+    public Task<bool> UnloadAsync(string name) => TorchThread.Shared.RunAsync(() => live.TryRemove(name, out var loaded) && adapters.Unload(loaded.Key));
 
     /// <summary>Draws. <paramref name="weights"/>: the adapters that the prompts' tags name.</summary>
     public async Task<Drawing> DrawAsync(GenerationRequest request, IReadOnlyDictionary<string, double> weights)
@@ -95,6 +99,7 @@ public sealed class ServedModel : IDisposable
             return await TorchThread.Shared.RunAsync(() =>
             {
                 request.Cancellation.ThrowIfCancellationRequested();
+                if (closing) throw new BusyException("the server is ending; ask again when it is back.");
                 var used = weights.ToDictionary(w => w.Key, w => Find(w.Key), StringComparer.Ordinal);
                 var keyed = weights.ToDictionary(w => used[w.Key].Key, w => w.Value, StringComparer.Ordinal);
                 var row = Enumerable.Repeat((IReadOnlyDictionary<string, double>)keyed, request.Count).ToList();
@@ -119,6 +124,9 @@ public sealed class ServedModel : IDisposable
     private (StoredAdapter Version, string Key) Find(string name) => live.TryGetValue(name, out var loaded) ? loaded
         : throw new ModelException($"there is no adapter {name}; loaded: {(live.IsEmpty ? "none" : string.Join(", ", Live.Select(a => a.Name)))}.");
 
+    /// <summary>Drawings that have not begun are turned away from now on.</summary>
+    public void Close() => closing = true;
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -132,5 +140,5 @@ public sealed class ServedModel : IDisposable
 /// <param name="Versions">Version of each adapter that drew, by name.</param>
 public sealed record Drawing(IReadOnlyList<Picture> Pictures, IReadOnlyDictionary<string, int> Versions);
 
-/// <summary>Too many requests wait.</summary>
+/// <summary>Too many requests wait, or the server is ending.</summary>
 public sealed class BusyException(string message) : Exception(message);

@@ -35,10 +35,10 @@ public static class ServingStart
             try
             {
                 if (store.Champion(name) is null) continue;
-                var loaded = model.Load(name);
+                var loaded = await model.LoadAsync(name);
                 line($"live: <lora:{name}:1>, version {loaded.Version}");
             }
-            catch (Exception e) when (e is LoraException or ModelException)
+            catch (Exception e) when (e is LoraException or ModelException or IOException or UnauthorizedAccessException)
             {
                 line($"not live: {name}: {e.Message}");
             }

@@ -1,0 +1,53 @@
+using LoraFactory.Models;
+
+namespace LoraFactory.Stages.Deploy.Serving;
+
+/// <summary>A picture request in the form of /sdapi/v1/txt2img; what is not named here is refused, not ignored.</summary>
+public sealed record TextToImage
+{
+    /// <summary>Prompt, with &lt;lora:name:weight&gt; tags.</summary>
+    public string Prompt { get; init; } = "";
+    /// <summary>What to keep away from.</summary>
+    public string NegativePrompt { get; init; } = "";
+    /// <summary>Sampler steps, 1..150.</summary>
+    public int Steps { get; init; } = 20;
+    /// <summary>Guidance, 0..30.</summary>
+    public double CfgScale { get; init; } = 4;
+    /// <summary>Width in pixels; 0 takes the base's own.</summary>
+    public int Width { get; init; }
+    /// <summary>Height in pixels; 0 takes the base's own.</summary>
+    public int Height { get; init; }
+    /// <summary>Seed of the first picture, to 2⁵³ − 1, the largest whole number that every JSON reader keeps; −1 draws one.</summary>
+    public long Seed { get; init; } = -1;
+    /// <summary>Pictures, 1..8.</summary>
+    public int BatchSize { get; init; } = 1;
+    /// <summary>Sampler as web interfaces name it, e.g. "DPM++ 2M Karras"; empty takes the base's own.</summary>
+    public string SamplerName { get; init; } = "";
+
+    private const int MaxPrompt = 4000;
+    private const int MaxAreas = 16;
+    private const long MaxSeed = (1L << 53) - 1;
+
+    /// <summary>
+    /// Width and height that are drawn. Throws a <see cref="ModelException"/> that names the first value out of its range. A picture costs time and
+    /// memory by its area, so a request may ask for 16 times the base's own (<paramref name="side"/> pixels square) at most, all pictures together.
+    /// </summary>
+    public (int Width, int Height) Checked(int side)
+    {
+        Require(Prompt.Length <= MaxPrompt && NegativePrompt.Length <= MaxPrompt, $"prompt and negative_prompt may have up to {MaxPrompt} characters");
+        Require(Steps is >= 1 and <= 150, $"steps is {Steps}; valid: 1 to 150");
+        Require(CfgScale is >= 0 and <= 30, $"cfg_scale is {CfgScale}; valid: 0 to 30");
+        Require(BatchSize is >= 1 and <= 8, $"batch_size is {BatchSize}; valid: 1 to 8");
+        Require(Seed is >= -1 and <= MaxSeed, $"seed is {Seed}; valid: 0 to {MaxSeed}, or -1 for any");
+        var (width, height) = (Width == 0 ? side : Width, Height == 0 ? side : Height);
+        Require(width is >= 16 and <= 2048 && height is >= 16 and <= 2048, $"{width}×{height}: width and height have to be 16 to 2048");
+        Require((long)width * height * BatchSize <= (long)MaxAreas * side * side,
+            $"{BatchSize} of {width}×{height} is too much for one request; valid: up to {MaxAreas} times the area of {side}×{side} in all");
+        return (width, height);
+    }
+
+    private static void Require(bool holds, string otherwise)
+    {
+        if (!holds) throw new ModelException(otherwise + ".");
+    }
+}
