@@ -35,6 +35,7 @@ public readonly record struct Interval(double Value, double Low, double High, in
 public static class Intervals
 {
     private const int Resamples = 2000;
+    private const double Confidence = 0.95;
 
     /// <summary>
     /// Percentile bootstrap (Efron 1979) of a statistic of the pictures, by resampling whole prompts. Deterministic: the seed is fixed.
@@ -56,28 +57,15 @@ public static class Intervals
             values[r] = statistic(rows);
         }
         Array.Sort(values);
-        return new(statistic([.. Enumerable.Range(0, set.Adapter.Count)]), Quantile(values, 0.025), Quantile(values, 0.975), set.Adapter.Count);
-    }
-
-    /// <summary>Quantile of sorted values, linear between neighbours at (n − 1)·q.</summary>
-    public static double Quantile(IReadOnlyList<double> sorted, double q)
-    {
-        if (sorted.Count == 0) return double.NaN;
-        var at = (sorted.Count - 1) * q;
-        var low = (int)Math.Floor(at);
-        var high = Math.Min(low + 1, sorted.Count - 1);
-        return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
+        var interval = Models.Scoring.Bootstrap.Percentile(values, Confidence);
+        return new(statistic([.. Enumerable.Range(0, set.Adapter.Count)]), interval.Low, interval.High, set.Adapter.Count);
     }
 
     /// <summary>Wilson's interval of a share (Wilson 1927).</summary>
     public static Interval Share(int hits, int n)
     {
-        if (n == 0) return new(double.NaN, 0, 1, 0);
-        const double z = 1.959963984540054;
-        var p = (double)hits / n;
-        var middle = (p + z * z / (2 * n)) / (1 + z * z / n);
-        var half = z / (1 + z * z / n) * Math.Sqrt(p * (1 - p) / n + z * z / (4.0 * n * n));
-        return new(p, Math.Max(0, middle - half), Math.Min(1, middle + half), n);
+        var (low, high) = Proportion.Wilson(hits, n, Confidence);
+        return new(n == 0 ? double.NaN : (double)hits / n, low, high, n);
     }
 }
 

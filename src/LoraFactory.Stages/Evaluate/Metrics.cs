@@ -1,6 +1,5 @@
 using LoraFactory.Flow;
 using LoraFactory.Models.Scoring;
-using MathNet.Numerics.LinearAlgebra;
 
 namespace LoraFactory.Stages.Evaluate;
 
@@ -104,30 +103,11 @@ public sealed class Diversity : IMetric
     {
         // against what the style itself has: an adapter narrows the looks to one style, which is its purpose
         var style = set.HeldOut.Count > 1 ? set.HeldOut : set.Trained;
-        var norm = 1 - MeanCosine(style);
-        var interval = Intervals.Bootstrap(set, rows => (1 - MeanCosine([.. rows.Distinct().Select(i => set.Adapter[i])])) / Math.Max(norm, 1e-3));
-        var vendi = Vendi(set.Adapter);
+        var norm = 1 - SetMetrics.MeanCosine(SetMetrics.Rows(style));
+        var interval = Intervals.Bootstrap(set, rows => (1 - SetMetrics.MeanCosine(SetMetrics.Rows([.. rows.Distinct().Select(i => set.Adapter[i])]))) / Math.Max(norm, 1e-3));
+        var vendi = SetMetrics.Vendi(SetMetrics.Rows(set.Adapter));
         return new(Name, interval.Value, interval.Low, interval.High, interval.N, "at least 0.4", interval.Value >= 0.4,
-            $"spread (1 − mean cosine) of the adapter's pictures over that of the style's own; Vendi score {vendi:F1} of {set.Adapter.Count}, base {Vendi(set.Base):F1}");
-    }
-
-    /// <summary>exp of the entropy of the eigenvalues of XXᵀ/n for unit rows; 1 when all are alike, n when all are orthogonal.</summary>
-    public static double Vendi(IReadOnlyList<float[]> vectors)
-    {
-        var n = vectors.Count;
-        if (n == 0) return 0;
-        var k = Matrix<double>.Build.Dense(n, n, (i, j) => ClipScorer.Cosine(vectors[i], vectors[j]) / n);
-        var eigenvalues = k.Evd(Symmetricity.Symmetric).EigenValues.Select(e => e.Real).Where(e => e > 1e-12);
-        return Math.Exp(-eigenvalues.Sum(e => e * Math.Log(e)));
-    }
-
-    private static double MeanCosine(IReadOnlyList<float[]> vectors)
-    {
-        if (vectors.Count < 2) return 1;
-        double sum = 0;
-        for (var i = 0; i < vectors.Count; i++)
-            for (var j = i + 1; j < vectors.Count; j++) sum += ClipScorer.Cosine(vectors[i], vectors[j]);
-        return 2 * sum / ((double)vectors.Count * (vectors.Count - 1));
+            $"spread (1 − mean cosine) of the adapter's pictures over that of the style's own; Vendi score {vendi:F1} of {set.Adapter.Count}, base {SetMetrics.Vendi(SetMetrics.Rows(set.Base)):F1}");
     }
 }
 
@@ -141,7 +121,7 @@ public sealed class Memorisation : IMetric
     public Metric Measure(EvaluationSet set)
     {
         var background = set.Trained.Select((t, i) => Similarity.Nearest(t, set.Trained, i)).Order().ToList();
-        var limit = Intervals.Quantile(background, 0.95);
+        var limit = Bootstrap.Quantile(background, 0.95);
         var near = set.Adapter.Count(a => Similarity.Nearest(a, set.Trained) > limit);
         var share = Intervals.Share(near, set.Adapter.Count);
         return new(Name, share.Value, share.Low, share.High, share.N, "at most 0.25", share.Value <= 0.25,

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using LoraFactory.Flow;
+using LoraFactory.Models.Scoring;
 
 namespace LoraFactory.Stages.Evaluate;
 
@@ -79,7 +80,7 @@ public static class ReportPage
         if (loss.Count < 2) return "<p class=\"dim\">no losses were recorded</p>";
         const int Width = 960, Height = 260, Left = 60, Bottom = 230;
         var all = loss.Concat(validation).Select(p => p.Loss).Where(double.IsFinite).Order().ToList();
-        var top = Intervals.Quantile(all, 0.99) * 1.05;
+        var top = Bootstrap.Quantile(all, 0.99) * 1.05;
         var last = Math.Max(1, loss[^1].Step);
         string At(double step, double value) => string.Create(CultureInfo.InvariantCulture, $"{Left + (Width - Left - 10) * step / last:F1},{Bottom - (Bottom - 10) * Math.Clamp(value / top, 0, 1):F1}");
         var window = Math.Max(1, loss.Count / 25);

@@ -15,6 +15,24 @@ public sealed class LayerNorm(Place at, long size, double eps = 1e-5)
     }
 }
 
+/// <summary>
+/// Root-mean-square normalisation over the last dimension (Zhang and Sennrich 2019). x: [..., d] → [..., d]. Computed in float32, rounded to the
+/// input's dtype, then scaled.
+/// </summary>
+public sealed class RmsNorm(Place at, long size, double eps)
+{
+    private readonly Parameter weight = at.Parameter("weight", Init.One, size);
+
+    /// <summary>Applies the layer.</summary>
+    public Tensor Forward(Tensor x)
+    {
+        using var scope = new Scope();
+        var y = x.To(DType.Float32);
+        y *= (y.Square().Mean([-1], true) + eps).Rsqrt();
+        return scope.Keep(y.To(x.DType) * weight.Value);
+    }
+}
+
 /// <summary>Group normalisation over channels (Wu and He 2018). x: [b, c, H, W] → same.</summary>
 public sealed class GroupNorm(Place at, long groups, long channels, double eps)
 {
