@@ -270,7 +270,7 @@ internal sealed class BlipVisionBlock
         var parts = qkv.Forward(norm1.Forward(x)).View([b, n, 3, heads, d / heads]).Permute([2, 0, 3, 1, 4]).Unbind(0);
         var mixed = Attention.Scaled(parts[0], parts[1], parts[2]).Transpose(1, 2).Reshape([b, n, d]);
         x += projection.Forward(mixed);
-        return x + fc2.Forward(fc1.Forward(norm2.Forward(x)).Gelu());
+        return x + fc2.Forward(Activation.Gelu(fc1.Forward(norm2.Forward(x))));
     }
 }
 
@@ -307,7 +307,7 @@ internal sealed class BlipDecoder
         if (mask is not null) unseen = unseen.LogicalOr(mask.Eq(0).View([-1, 1, 1, s]));
         var bias = Ops.Zeros([1], dtype: x.DType).MaskedFill(unseen, -1e9);
         foreach (var block in blocks) x = block.Forward(x, imageStates, bias);
-        return Ops.Linear(transformNorm.Forward(transform.Forward(x).Gelu()), words.Weight.Value, this.bias.Value);
+        return Ops.Linear(transformNorm.Forward(Activation.Gelu(transform.Forward(x))), words.Weight.Value, this.bias.Value);
     }
 }
 
@@ -332,7 +332,7 @@ internal sealed class BlipDecoderBlock
     {
         x = self.Forward(x, x, mask);
         x = cross.Forward(x, imageStates, null);
-        return norm.Forward(down.Forward(up.Forward(x).Gelu()) + x);
+        return norm.Forward(down.Forward(Activation.Gelu(up.Forward(x))) + x);
     }
 }
 

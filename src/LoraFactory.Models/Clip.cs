@@ -85,7 +85,7 @@ internal sealed class ClipLayer(Place at, ClipTowerConfig c)
     {
         x = x + attention.Forward(Tape.Note($"{at.Path}.layer_norm1", norm1.Forward(x)), mask);
         var y = Tape.Note($"{at.Path}.mlp.fc1", fc1.Forward(Tape.Note($"{at.Path}.layer_norm2", norm2.Forward(x))));
-        y = c.Activation == "gelu" ? y.Gelu() : y * (y * 1.702).Sigmoid();
+        y = c.Activation == "gelu" ? Activation.Gelu(y) : y * (y * 1.702).Sigmoid();
         return Tape.Note(at.Path, x + Tape.Note($"{at.Path}.mlp", fc2.Forward(y)));
     }
 }

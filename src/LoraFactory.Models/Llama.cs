@@ -63,13 +63,19 @@ public sealed class Llama : IDisposable
     /// <summary>Its sizes.</summary>
     public LlamaConfig Config { get; }
 
+    /// <summary>
+    /// What the rotary frequencies are rounded to, float32 unless set. A library that keeps them as a buffer rounds them when a whole model is
+    /// moved to half precision; its results are met only with the same rounding.
+    /// </summary>
+    public DType FrequencyDType { get; init; } = DType.Float32;
+
     /// <summary>Its weights.</summary>
     public ParameterStore Store { get; } = new();
 
-    /// <summary>Loads config.json and the weights of a folder in transformers layout.</summary>
-    public static Llama Load(string folder, DType dtype = DType.Float32, Device? device = null)
+    /// <summary>Loads config.json and the weights of a folder in transformers layout; <paramref name="frequencies"/> as <see cref="FrequencyDType"/>.</summary>
+    public static Llama Load(string folder, DType dtype = DType.Float32, Device? device = null, DType frequencies = DType.Float32)
     {
-        var llama = new Llama(LlamaConfig.Read(ModelConfig.Read(Path.Combine(folder, "config.json"))));
+        var llama = new Llama(LlamaConfig.Read(ModelConfig.Read(Path.Combine(folder, "config.json")))) { FrequencyDType = frequencies };
         try
         {
             using var weights = WeightFolder.Open(folder);
@@ -94,7 +100,7 @@ public sealed class Llama : IDisposable
         var x = Tape.Note("model.embed_tokens", tokens.Forward(ids));
         var unseen = Ops.Ones([s, s], dtype: DType.Bool, device: ids.Device).Triu(1).View([1, 1, s, s]);
         if (mask is not null) unseen = unseen.LogicalOr(mask.Eq(0).View([-1, 1, 1, s]));
-        var positions = new RotaryPositions(Config, s, x.DType, ids.Device);
+        var positions = new RotaryPositions(Config, s, FrequencyDType, x.DType, ids.Device);
         foreach (var block in blocks) x = block.Forward(x, positions, unseen);
         x = Tape.Note("model.norm", norm.Forward(x));
         return scope.Keep(Tape.Note("lm_head", head is null ? Ops.Linear(x, tokens.Weight.Value) : head.Forward(x)));
@@ -119,10 +125,10 @@ internal sealed class RotaryPositions
     private readonly Tensor cos;
     private readonly Tensor sin;
 
-    public RotaryPositions(LlamaConfig c, long length, DType dtype, Device device)
+    public RotaryPositions(LlamaConfig c, long length, DType rounded, DType dtype, Device device)
     {
         var half = c.HeadWidth / 2;
-        var frequencies = Tensor.From([.. Enumerable.Range(0, half).Select(i => (float)Math.Pow(c.RopeTheta, -2.0 * i / c.HeadWidth))], half);
+        var frequencies = Tensor.From([.. Enumerable.Range(0, half).Select(i => (float)Math.Pow(c.RopeTheta, -2.0 * i / c.HeadWidth))], half).To(rounded).To(DType.Float32);
         var angles = Ops.Arange(length, dtype: DType.Float32).Unsqueeze(1) * frequencies.Unsqueeze(0);   // [s, e/2]
         angles = Ops.Cat([angles, angles], -1);
         cos = angles.Cos().To(dtype: dtype, device: device);
@@ -163,7 +169,7 @@ internal sealed class LlamaBlock
         using var scope = new Scope();
         x += attention.Forward(Tape.Note($"{path}.input_layernorm", before.Forward(x)), positions, unseen);
         var y = Tape.Note($"{path}.post_attention_layernorm", after.Forward(x));
-        y = Noted(gate, y).Silu() * Noted(up, y);
+        y = Activation.Silu(Noted(gate, y)) * Noted(up, y);
         return scope.Keep(Tape.Note(path, x + Tape.Note($"{path}.mlp", Noted(down, y))));
     }
 
@@ -186,7 +192,9 @@ internal sealed class LlamaAttention(Place at, LlamaConfig c)
         Tensor Grouped(Tensor y) => c.KeyHeads == c.Heads ? y : y.RepeatInterleave(c.Heads / c.KeyHeads, 1);
         var queries = positions.Turn(Heads(q));
         var (keys, values) = (Grouped(positions.Turn(Heads(k))), Grouped(Heads(v)));
-        var scores = queries.Matmul(keys.Transpose(2, 3)) / Math.Sqrt(c.HeadWidth);
+        var scores = queries.Matmul(keys.Transpose(2, 3));
+        // in float32 and rounded back: libtorch 1.13 rounds the factor itself to half precision
+        scores = (scores.To(DType.Float32) * (1 / Math.Sqrt(c.HeadWidth))).To(scores.DType);
         // the smallest finite number, not −∞: a row of padding must not become NaN
         var weights = scores.To(DType.Float32).MaskedFill(unseen, float.MinValue).Softmax(-1).To(queries.DType);
         var y = weights.Matmul(values).Transpose(1, 2).Reshape([b, s, c.Heads * c.HeadWidth]);

@@ -110,7 +110,7 @@ internal sealed class TimeEmbedding(Place at, int inputs, int width)
     private readonly Linear linear1 = new(at["linear_1"], inputs, width);
     private readonly Linear linear2 = new(at["linear_2"], width, width);
 
-    public Tensor Forward(Tensor x) => Tape.Note(at.Path, linear2.Forward(linear1.Forward(x).Silu()));
+    public Tensor Forward(Tensor x) => Tape.Note(at.Path, linear2.Forward(Activation.Silu(linear1.Forward(x))));
 }
 
 /// <summary>Residual block with the time embedding added in the middle. x: [b, in, H, W], emb: SiLU of the time embedding [b, e].</summary>
@@ -128,9 +128,9 @@ internal sealed class ResidualBlock(Place at, int inputs, int outputs, int embed
     public Tensor Forward(Tensor x, Tensor emb)
     {
         using var scope = new Scope();   // what the backward pass does not need goes at once
-        var y = conv1.Forward(norm1.Forward(x).Silu());
+        var y = conv1.Forward(Activation.Silu(norm1.Forward(x)));
         y = y + time.Forward(emb).Unsqueeze(-1).Unsqueeze(-1);
-        y = conv2.Forward(norm2.Forward(y).Silu());
+        y = conv2.Forward(Activation.Silu(norm2.Forward(y)));
         return scope.Keep(Tape.Note(at.Path, (shortcut?.Forward(x) ?? x) + y));
     }
 }
@@ -163,7 +163,7 @@ internal sealed class FeedForward(Place at, int width)
     {
         using var scope = new Scope();
         var halves = proj.Forward(x).Chunk(2, -1);                                              // [value | gate]
-        return scope.Keep(Tape.Note(at.Path, back.Forward(Tape.Note($"{at.Path}.net.0", halves[0] * halves[1].Gelu()))));
+        return scope.Keep(Tape.Note(at.Path, back.Forward(Tape.Note($"{at.Path}.net.0", halves[0] * Activation.Gelu(halves[1])))));
     }
 }
 
@@ -325,7 +325,7 @@ public sealed class UNet : IDisposable
         Check.Shape(sample, b, c.InChannels, -1, -1);
         Check.Shape(timesteps, b);
         Check.Shape(context, b, -1, c.ContextWidth);
-        var emb = Embed(timesteps, added, sample.DType).Silu();
+        var emb = Activation.Silu(Embed(timesteps, added, sample.DType));
         var x = Tape.Note("conv_in", convIn.Forward(sample));
         var skips = new List<Tensor> { x };
         foreach (var level in down) x = Down(level, x, emb, context, skips);
@@ -333,7 +333,7 @@ public sealed class UNet : IDisposable
         x = Transform(midAttention, x, context);
         x = Tape.Note("mid_block", Residual(mid1, x, emb));
         foreach (var level in up) x = Up(level, x, emb, context, skips);
-        x = Tape.Note("conv_norm_out", normOut.Forward(x)).Silu();
+        x = Activation.Silu(Tape.Note("conv_norm_out", normOut.Forward(x)));
         return Tape.Note("conv_out", convOut.Forward(x));
     }
 

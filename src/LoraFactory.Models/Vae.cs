@@ -46,8 +46,8 @@ internal sealed class VaeResidual(Place at, int inputs, int outputs, int groups)
 
     public Tensor Forward(Tensor x)
     {
-        var y = conv1.Forward(norm1.Forward(x).Silu());
-        y = conv2.Forward(norm2.Forward(y).Silu());
+        var y = conv1.Forward(Activation.Silu(norm1.Forward(x)));
+        y = conv2.Forward(Activation.Silu(norm2.Forward(y)));
         return Tape.Note(at.Path, (shortcut?.Forward(x) ?? x) + y);
     }
 }
@@ -128,7 +128,7 @@ internal sealed class VaeEncoder
             Tape.Note(level.At.Path, x);
         }
         x = middle.Forward(x);
-        return Tape.Note(at.Path, convOut.Forward(Tape.Note($"{at.Path}.conv_norm_out", normOut.Forward(x)).Silu()));
+        return Tape.Note(at.Path, convOut.Forward(Activation.Silu(Tape.Note($"{at.Path}.conv_norm_out", normOut.Forward(x)))));
     }
 }
 
@@ -172,7 +172,7 @@ internal sealed class VaeDecoder
                 x = Tape.Note($"{level.At.Path}.upsamplers.0", level.Sampler.Forward(x.UpsampleNearest2d([x.Size(2) * 2, x.Size(3) * 2])));
             Tape.Note(level.At.Path, x);
         }
-        return convOut.Forward(Tape.Note($"{at.Path}.conv_norm_out", normOut.Forward(x)).Silu());
+        return convOut.Forward(Activation.Silu(Tape.Note($"{at.Path}.conv_norm_out", normOut.Forward(x))));
     }
 }
 

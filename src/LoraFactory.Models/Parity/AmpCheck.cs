@@ -31,7 +31,9 @@ public sealed class AmpCheck : IGoldenCheck
     private static void Steps(GoldenCase @case, Findings found, string mode)
     {
         using var scope = new Scope();
-        using var llama = Llama.Load(@case.Path(@case.Json.GetProperty("model").GetString()!), mode == "bf16-weights" ? DType.BFloat16 : DType.Float32);
+        // "bf16-weights" is a model moved to bfloat16 as a whole, the frequencies of its positions included
+        var dtype = mode == "bf16-weights" ? DType.BFloat16 : DType.Float32;
+        using var llama = Llama.Load(@case.Path(@case.Json.GetProperty("model").GetString()!), dtype, frequencies: dtype);
         using var adapter = Start(@case, llama);
         adapter.Attach("model", llama.Store);
         adapter.RequireGrad(true);

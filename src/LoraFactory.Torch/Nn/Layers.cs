@@ -59,6 +59,26 @@ public sealed class Embedding(Place at, long rows, long size)
     public Tensor Forward(Tensor ids) => Ops.Embedding(Weight.Value, ids);
 }
 
+/// <summary>
+/// Activation functions, computed in float32 and rounded once where the input is in half precision on the CPU: libtorch 1.13's kernels round
+/// after every operation there, which is off by several units in the last place.
+/// </summary>
+public static class Activation
+{
+    /// <summary>x · sigmoid(x) (Elfwing et al. 2018).</summary>
+    public static Tensor Silu(Tensor x) => Precisely(x, t => t.Silu());
+
+    /// <summary>x · Φ(x), exact (Hendrycks and Gimpel 2016).</summary>
+    public static Tensor Gelu(Tensor x) => Precisely(x, t => t.Gelu());
+
+    private static Tensor Precisely(Tensor x, Func<Tensor, Tensor> function)
+    {
+        if (x.DType is not (DType.BFloat16 or DType.Float16) || x.Device.Type != DeviceType.Cpu) return function(x);
+        using var scope = new Scope();
+        return scope.Keep(function(x.To(DType.Float32)).To(x.DType));
+    }
+}
+
 /// <summary>Scaled dot-product attention (Vaswani et al. 2017): one kernel where libtorch has it, products and a softmax where not.</summary>
 public static class Attention
 {
