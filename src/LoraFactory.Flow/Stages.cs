@@ -33,6 +33,9 @@ public interface IStage
     /// <summary>True when its directory holds what people gave, such as ratings, and so is never cleared.</summary>
     bool KeepsState => false;
 
+    /// <summary>False when something that it left outside its own directory is gone, such as a version in the store; then it runs again.</summary>
+    bool Stands(StageContext context) => true;
+
     /// <summary>Files of earlier stages and of the user that its result depends on; their bytes go into the stage's hash.</summary>
     IEnumerable<string> Inputs(StageContext context);
 

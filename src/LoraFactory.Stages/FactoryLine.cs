@@ -75,7 +75,7 @@ public sealed class FactoryLine
         var marker = Read<StageMarker>(Path.Combine(directory, StageMarker.FileName));
         var continued = marker?.Hash == hash;
         if (!forced && !continued && Read<StageRecord>(Path.Combine(directory, StageRecord.FileName)) is { } before && before.Hash == hash
-            && before.Outputs.All(o => File.Exists(Path.Combine(directory, o))))
+            && before.Outputs.All(o => File.Exists(Path.Combine(directory, o))) && stage.Stands(context))
             return new StageResult(before, Skipped: true);
 
         if (!continued && !stage.KeepsState) Clear(directory);

@@ -29,6 +29,9 @@ public sealed class DeployStage : IStage
         [context.Run.File(StageName.Train, "adapter.safetensors"), context.Run.File(StageName.Evaluate, "report.json")];
 
     /// <inheritdoc/>
+    public bool Stands(StageContext context) => Directory.Exists(RunDirectory.ReadJson<Endpoint>(context.Run.File(Name, "endpoint.json")).Bundle);
+
+    /// <inheritdoc/>
     public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context, token), token);
 
     private static StageOutcome Run(StageContext context, CancellationToken token)

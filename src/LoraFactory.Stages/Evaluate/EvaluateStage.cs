@@ -5,6 +5,7 @@ using LoraFactory.Models.Lora;
 using LoraFactory.Models.Pipelines;
 using LoraFactory.Models.Scoring;
 using LoraFactory.Models.Weights;
+using LoraFactory.Torch;
 
 namespace LoraFactory.Stages.Evaluate;
 
@@ -57,7 +58,7 @@ public sealed class EvaluateStage : IStage
     {
         var options = context.Recipe.Evaluate;
         using var pipeline = StableDiffusionPipeline.Load(plan.BasePath);
-        using var adapter = LoraFile.Read(context.Run.File(StageName.Train, "adapter.safetensors"));
+        using var adapter = TorchThread.Shared.Run(() => LoraFile.Read(context.Run.File(StageName.Train, "adapter.safetensors")));
         adapter.Strength = options.Strength;
         var perBatch = Math.Max(1, 8 / options.SeedsPerPrompt);
         var seconds = new List<double>();
@@ -87,9 +88,12 @@ public sealed class EvaluateStage : IStage
         }
         var without = All();
         seconds.Clear();
-        foreach (var (component, store) in pipeline.Components) adapter.Attach(component, store);
+        TorchThread.Shared.Run(() =>
+        {
+            foreach (var (component, store) in pipeline.Components) adapter.Attach(component, store);
+        });
         var with = All();
-        adapter.Detach();
+        TorchThread.Shared.Run(adapter.Detach);
         var sorted = seconds.Order().ToList();
         var speed = new Metric("seconds_per_picture", seconds.Average(), sorted[0], sorted[^1], with.Count, null, null,
             $"with the adapter, {options.SamplerSteps} steps at {plan.Train.Resolution} px; the interval is the fastest and slowest batch");

@@ -63,6 +63,7 @@ public sealed class PromptObedience : IMetric
     {
         int Hits(IReadOnlyList<float[]> pictures) => pictures.Where((p, i) => Best(p, set.Prompts) == set.PromptOf(i)).Count();
         var adapter = Intervals.Share(Hits(set.Adapter), set.Adapter.Count);
+        if (set.Prompts.Count < 2) return new(Name, double.NaN, double.NaN, double.NaN, set.Adapter.Count, null, null, "needs two prompts at least, to tell one from another");
         var chance = 1.0 / set.Prompts.Count;
         var own = Own(set);
         var floor = Math.Max(1.5 * chance, 0.5 * Math.Min(own, Hits(set.Base) / (double)set.Base.Count));

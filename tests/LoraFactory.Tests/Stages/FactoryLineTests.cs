@@ -19,6 +19,8 @@ public sealed class FactoryLineTests : IDisposable
 
         public IEnumerable<object> Options(Recipe recipe) => [options(recipe)];
 
+        public bool Stands(StageContext context) => name != StageName.Label || File.Exists(Path.Combine(context.Run.Path, "..", "shelf.txt"));
+
         public IEnumerable<string> Inputs(StageContext context) =>
             name == StageName.Crawl ? [Path.Combine(context.Run.Path, "..", "user.txt")] : [context.Run.File(name - 1, "out.txt")];
 
@@ -28,6 +30,7 @@ public sealed class FactoryLineTests : IDisposable
             if (before is not null) await before(context, token);
             var text = await File.ReadAllTextAsync(Inputs(context).First(), token);
             AtomicFile.WriteText(context.Run.File(name, "out.txt"), $"{text}{name} {options(context.Recipe)}\n");
+            if (name == StageName.Label) AtomicFile.WriteText(Path.Combine(context.Run.Path, "..", "shelf.txt"), text);
             return new StageOutcome(3, 2, new Dictionary<string, int> { ["blank"] = 1 }, "2 of 3");
         }
     }
@@ -81,6 +84,8 @@ public sealed class FactoryLineTests : IDisposable
         Assert.Equal("Crawl Clean Label", await RunAsync(Line(), Context()));
         File.Delete(Context().Run.File(StageName.Clean, "out.txt"));
         Assert.Equal("Clean", await RunAsync(Line(), Context())); // its result is the same bytes, so Label stays
+        File.Delete(Path.Combine(folder, "shelf.txt")); // what the last stage left elsewhere
+        Assert.Equal("Label", await RunAsync(Line(), Context()));
         File.WriteAllText(Context().Run.File(StageName.Label, StageRecord.FileName), "{ half");
         Assert.Equal("Label", await RunAsync(Line(), Context()));
     }

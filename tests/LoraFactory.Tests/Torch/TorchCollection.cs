@@ -1,10 +1,11 @@
+using LoraFactory.Tests.Cli;
 using LoraFactory.Torch;
 
 namespace LoraFactory.Tests.Torch;
 
 /// <summary>Tests with tensors run one after the other, on the one tensor thread.</summary>
 [CollectionDefinition("torch", DisableParallelization = false)]
-public sealed class TorchCollection;
+public sealed class TorchCollection : ICollectionFixture<FinishedLine>;
 
 /// <summary>Runs a test's body on the tensor thread in a scope, and checks that it leaves no tensor behind.</summary>
 public static class OnTensorThread

@@ -44,6 +44,16 @@ public sealed class MetricExamTests : IDisposable
         Assert.True(misses.Count == 0, string.Join("\n", misses));
     }
 
+    [Fact]
+    public void A_single_prompt_cannot_be_told_from_another_and_gates_nothing()
+    {
+        float[][] one = [[1, 0], [0, 1]];
+        var set = new EvaluationSet { Prompts = one[..1], PerPrompt = 2, Base = one, Adapter = one, HeldOut = one, Trained = one, TrainedCaptions = one };
+        var metric = new PromptObedience().Measure(set);
+        Assert.Equal((null, null), (metric.Passed, metric.Gate));
+        Assert.NotNull(new PromptObedience().Measure(set with { Prompts = one, PerPrompt = 1 }).Passed);
+    }
+
     public void Dispose() => clip.Dispose();
 
     /// <summary>One style's data set, prompts on objects it lacks, and what each adapter would draw.</summary>
