@@ -167,6 +167,9 @@ public sealed record TrainPlan
     public required double EstimatedSeconds { get; init; }
     /// <summary>Expected peak memory in MiB.</summary>
     public required double EstimatedMemoryMiB { get; init; }
+    /// <summary>What the base predicts, "epsilon" or "v_prediction", as configure found it or the recipe set it; null in a plan that does not say.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string? BasePrediction => Values.FirstOrDefault(v => v.Key == "base.prediction")?.Value;
     /// <summary>Ids of the samples that are trained on.</summary>
     public required IReadOnlyList<string> TrainSampleIds { get; init; }
     /// <summary>Ids of the samples held out.</summary>

@@ -11,11 +11,11 @@ public sealed class RunDirectory
     /// <summary>JSON as this project writes it: snake_case, UTF-8 unescaped, NaN as a string.</summary>
     public static readonly JsonSerializerOptions Json = new()
     {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        PropertyNamingPolicy = KeyNaming.Instance,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+        Converters = { new JsonStringEnumConverter(KeyNaming.Instance) },
     };
 
     private static readonly JsonSerializerOptions Indented = new(Json) { WriteIndented = true };

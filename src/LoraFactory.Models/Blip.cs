@@ -145,12 +145,12 @@ public sealed class Blip : IDisposable
         decoder = new(Store.Root["text_decoder"], config.TextConfig);
     }
 
-    /// <summary>Loads a folder with config.json and weights, as float32.</summary>
-    public static Blip Load(string folder)
+    /// <summary>Loads a folder with config.json and weights, as float32 on <paramref name="device"/>.</summary>
+    public static Blip Load(string folder, Device? device = null)
     {
         var blip = new Blip(BlipConfig.Read(ModelConfig.Read(Path.Combine(folder, "config.json"))));
         using var source = WeightFolder.Open(folder);
-        blip.Store.Load(source.Finder());
+        blip.Store.Load(source.Finder(), device: device);
         return blip;
     }
 
@@ -199,7 +199,7 @@ public sealed class Blip : IDisposable
         for (var step = 0; step < maxNewTokens && rows[0].Count < text.MaxPositionEmbeddings && !ended.All(e => e); step++)
         {
             using var inner = new Scope();
-            var logits = Logits(Tensor.From(rows.SelectMany(r => r).ToArray(), batch, rows[0].Count), states);
+            var logits = Logits(Tensor.From(rows.SelectMany(r => r).ToArray(), batch, rows[0].Count).To(dtype: DType.Int64, device: pixels.Device), states);
             var next = logits.Narrow(1, rows[0].Count - 1, 1).Argmax(-1).ToArray<long>();
             for (var i = 0; i < batch; i++)
             {
@@ -303,9 +303,9 @@ internal sealed class BlipDecoder
         var s = ids.Size(1);
         var x = norm.Forward(words.Forward(ids) + positions.Weight.Value.Narrow(0, 0, s));
         // Additive: nobody looks ahead, and nobody at padding.
-        var unseen = Ops.Ones([s, s], dtype: DType.Bool).Triu(1).View([1, 1, s, s]);
+        var unseen = Ops.Ones([s, s], dtype: DType.Bool, device: ids.Device).Triu(1).View([1, 1, s, s]);
         if (mask is not null) unseen = unseen.LogicalOr(mask.Eq(0).View([-1, 1, 1, s]));
-        var bias = Ops.Zeros([1], dtype: x.DType).MaskedFill(unseen, -1e9);
+        var bias = Ops.Zeros([1], dtype: x.DType, device: x.Device).MaskedFill(unseen, -1e9);
         foreach (var block in blocks) x = block.Forward(x, imageStates, bias);
         return Ops.Linear(transformNorm.Forward(Activation.Gelu(transform.Forward(x))), words.Weight.Value, this.bias.Value);
     }

@@ -88,13 +88,17 @@ public sealed class TorchThread : IDisposable
         }
     }
 
-    // libtorch counts physical cores, which on a virtual machine is often half of what there is; OMP_NUM_THREADS still decides.
+    /// <summary>
+    /// Threads that an operator has where nobody says otherwise: OMP_NUM_THREADS, else all processors, at most 16. libtorch counts physical cores,
+    /// which on a virtual machine is often half of what there is.
+    /// </summary>
+    public static int UsualThreads => int.TryParse(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"), out var n) && n > 0 ? n : Math.Min(Environment.ProcessorCount, 16);
+
     private static void UseAllProcessors()
     {
-        if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"))) return;
         try
         {
-            TorchLibrary.Threads = Math.Min(Environment.ProcessorCount, 16);
+            TorchLibrary.Threads = UsualThreads;
         }
         catch (TorchException)
         {

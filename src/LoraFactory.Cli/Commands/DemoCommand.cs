@@ -60,7 +60,8 @@ public sealed class DemoCommand : ICommandFile
     private static async Task ServeAsync(CommandWorld world, Wishes wishes, Recipe recipe, RunDirectory run, Endpoint endpoint, CancellationToken token)
     {
         var port = DemoEndpoint.FreePort(recipe.Deploy.Port);
-        string[] arguments = ["serve", "--base", recipe.Base.Model, "--store", recipe.Deploy.Store, "--port", port.ToString()];
+        string[] arguments = ["serve", "--base", recipe.Base.Model, "--store", recipe.Deploy.Store, "--port", port.ToString(),
+            "--prediction", recipe.Base.Prediction, "--device", recipe.Resources.Device, "--threads", recipe.Resources.Threads.ToString()];
         using var server = await DemoEndpoint.StartAsync(arguments, port, Path.Combine(run.Path, "serve.log"), token);
         var prompt = (recipe.Evaluate.Prompts is [var first, ..] ? first : "{trigger}").Replace("{trigger}", recipe.Label.Trigger, StringComparison.Ordinal);
         var refusal = await server.LoadAsync(endpoint.AdapterName, endpoint.Version, token);

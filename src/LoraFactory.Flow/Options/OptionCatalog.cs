@@ -166,5 +166,5 @@ public static class OptionCatalog
         return (kind ?? throw new InvalidOperationException($"{property.DeclaringType!.Name}.{property.Name} has a type that recipes do not have: {type}"), isList);
     }
 
-    private static string Snake(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
+    private static string Snake(string name) => KeyNaming.Instance.ConvertName(name);
 }

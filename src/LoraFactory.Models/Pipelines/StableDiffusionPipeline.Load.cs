@@ -17,8 +17,12 @@ public sealed record PipelineLoading
     public string? Tokenizer { get; init; }
     /// <summary>For a single file: a diffusers folder whose configurations are taken; null tells them from the shapes in the file.</summary>
     public string? Configurations { get; init; }
-    /// <summary>The sampler instead of the model's own; for files that do not say that they predict v.</summary>
+    /// <summary>The sampler instead of the model's own.</summary>
     public SchedulerOptions? Sampler { get; init; }
+    /// <summary>What the model predicts instead of what it says itself; for files that do not say that they predict v. Null believes the model.</summary>
+    public Prediction? Prediction { get; init; }
+
+    internal SchedulerOptions Chosen(SchedulerOptions own) => Prediction is { } said ? (Sampler ?? own) with { Prediction = said } : Sampler ?? own;
 }
 
 public sealed partial class StableDiffusionPipeline
@@ -56,8 +60,16 @@ public sealed partial class StableDiffusionPipeline
         var vae = parts.Add(Part("vae", (c, w) => AutoencoderKL.Load(c, w, DType.Float32, how.Device)));
         // XL's second tokenizer differs in its padding alone
         var prompts = new PromptEncoder(new(vocabulary), text, xl ? new(vocabulary.PaddedWith("!")) : null, text2, zerosForMissing: xl);
-        return parts.Done(new StableDiffusionPipeline(prompts, text, text2, unet, vae, how.Sampler ?? Usual(checkpoint, xl)));
+        return parts.Done(new StableDiffusionPipeline(prompts, text, text2, unet, vae, how.Chosen(Usual(checkpoint, xl))));
     });
+
+    /// <summary>The sampler that a model comes with, read without its weights: a diffusers folder, or one file with the original names.</summary>
+    public static SchedulerOptions ReadSampler(string path)
+    {
+        if (Directory.Exists(path)) return SchedulerOptions.Read(Path.Combine(path, "scheduler", "scheduler_config.json"));
+        using var checkpoint = LdmCheckpoint.Open(path);
+        return Usual(checkpoint, checkpoint.Family == ModelFamily.Sdxl);
+    }
 
     // What the published models of the family come with; a file may say that it was trained on v and to zero SNR by two marks.
     private static SchedulerOptions Usual(LdmCheckpoint checkpoint, bool xl) => new()
@@ -102,8 +114,7 @@ public sealed partial class StableDiffusionPipeline
         var vae = parts.Add(AutoencoderKL.Load(At("vae"), DType.Float32, device));
         var prompts = new PromptEncoder(ClipTokenizer.Load(At("tokenizer")), text, xl ? ClipTokenizer.Load(At("tokenizer_2")) : null, text2,
             index.Bool("force_zeros_for_empty_prompt", xl));
-        var sampler = how.Sampler ?? SchedulerOptions.Read(Path.Combine(At("scheduler"), "scheduler_config.json"));
-        return parts.Done(new StableDiffusionPipeline(prompts, text, text2, unet, vae, sampler));
+        return parts.Done(new StableDiffusionPipeline(prompts, text, text2, unet, vae, how.Chosen(ReadSampler(folder))));
     });
 
     /// <summary>Disposes the parts that were loaded when a later one fails.</summary>

@@ -48,7 +48,8 @@ public sealed partial class StableDiffusionPipeline : IDisposable
     /// <summary>Weights and adaptable layers by component: "unet", "text_encoder" and, for XL, "text_encoder_2".</summary>
     public IReadOnlyDictionary<string, ParameterStore> Components { get; }
 
-    private Device Device => UNet.Store.Parameters[0].Value.Device;
+    /// <summary>Where its weights live.</summary>
+    public Device Device => UNet.Store.Parameters[0].Value.Device;
 
     private DType DType => UNet.Store.Parameters[0].Value.DType;
 

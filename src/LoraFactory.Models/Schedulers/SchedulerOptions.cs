@@ -49,6 +49,15 @@ public enum SigmaSpread
 /// </summary>
 public sealed record SchedulerOptions
 {
+    /// <summary>What recipes and plans call a prediction: "epsilon" or "v_prediction"; "auto" and null believe the model.</summary>
+    public static Prediction? PredictionNamed(string? word) => word switch
+    {
+        null or "auto" => null,
+        "epsilon" => Schedulers.Prediction.Epsilon,
+        "v_prediction" => Schedulers.Prediction.Velocity,
+        _ => throw new ModelException($"A base that predicts \"{word}\" is not known; valid: auto, epsilon, v_prediction (base.prediction in a recipe)."),
+    };
+
     /// <summary>_class_name, e.g. "DDIMScheduler".</summary>
     public required string ClassName { get; init; }
     /// <summary>T, timesteps of training; 1..100000, default 1000.</summary>

@@ -21,11 +21,11 @@ public sealed class ClipScorer : IDisposable
         this.processor = processor;
     }
 
-    /// <summary>Loads a full CLIP folder: config.json, weights, tokenizer files, and preprocessor_config.json where there is one.</summary>
-    public static ClipScorer Load(string folder) => TorchThread.Shared.Run(() =>
+    /// <summary>Loads a full CLIP folder: config.json, weights, tokenizer files, and preprocessor_config.json where there is one; computes on <paramref name="device"/>.</summary>
+    public static ClipScorer Load(string folder, Device? device = null) => TorchThread.Shared.Run(() =>
     {
         using var scope = new Scope();
-        var model = ClipModel.Load(folder);
+        var model = ClipModel.Load(folder, device: device);
         var config = Path.Combine(folder, "preprocessor_config.json");
         var processor = File.Exists(config) ? PictureProcessor.Parse(ModelConfig.ReadJson(config)) : PictureProcessor.Clip(model.Vision.Config.ImageSize);
         return new ClipScorer(model, ClipTokenizer.Load(folder), processor);
@@ -59,7 +59,7 @@ public sealed class ClipScorer : IDisposable
         using var off = Autograd.NoGrad();
         var (height, width) = (0, 0);
         var pixels = batch.SelectMany(p => processor.Process(p, out height, out width)).ToArray();
-        return Rows(model.EmbedImage(Tensor.From(pixels, batch.Length, 3, height, width)));
+        return Rows(model.EmbedImage(Placed(Tensor.From(pixels, batch.Length, 3, height, width))));
     }
 
     private float[][] EmbedBatch(string[] batch)
@@ -68,8 +68,10 @@ public sealed class ClipScorer : IDisposable
         using var off = Autograd.NoGrad();
         var length = Math.Min(model.Text.Config.Positions, tokenizer.MaximumLength);
         var ids = batch.SelectMany(t => tokenizer.Encode(t, length)).Select(i => (long)i).ToArray();
-        return Rows(model.EmbedText(Tensor.From(ids, batch.Length, length)));
+        return Rows(model.EmbedText(Placed(Tensor.From(ids, batch.Length, length))));
     }
+
+    private Tensor Placed(Tensor x) => x.To(dtype: x.DType, device: model.LogitScale.Value.Device);
 
     private static float[][] Rows(Tensor x)
     {

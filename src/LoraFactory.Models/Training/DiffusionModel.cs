@@ -32,12 +32,12 @@ public sealed class DiffusionModel : IDisposable
 
     private ClipTokenizer Tokenizer => Pipeline.Prompts.Tokenizer;
 
-    /// <summary>Loads a folder in diffusers layout or a checkpoint in one file; weights become <paramref name="dtype"/> on <paramref name="device"/>.</summary>
-    public static DiffusionModel Load(string path, DType dtype = DType.Float32, Device? device = null)
+    /// <summary>Loads a folder in diffusers layout or a checkpoint in one file; weights become <paramref name="dtype"/> on <paramref name="device"/>; a <paramref name="prediction"/> overrules what the model says of itself.</summary>
+    public static DiffusionModel Load(string path, DType dtype = DType.Float32, Device? device = null, Prediction? prediction = null)
     {
         if (!File.Exists(path) && !File.Exists(Path.Combine(path, "model_index.json")))
             throw new ModelException($"{path} is no base model: it has no model_index.json. Give a folder in diffusers layout (unet, vae, text_encoder, tokenizer, scheduler) or a checkpoint in one file.");
-        var pipeline = StableDiffusionPipeline.Load(path, new() { DType = dtype, Device = device ?? LoraFactory.Torch.Device.Cpu });
+        var pipeline = StableDiffusionPipeline.Load(path, new() { DType = dtype, Device = device ?? LoraFactory.Torch.Device.Cpu, Prediction = prediction });
         if (!pipeline.IsXl) return new(pipeline);
         pipeline.Dispose();
         throw new ModelException($"{path} is an SDXL model, which can be drawn with but not trained yet; give an SD1.5-like base.");

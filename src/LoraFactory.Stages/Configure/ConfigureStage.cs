@@ -29,7 +29,7 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
         var estimate = forecast.Estimate(facts, train, data.Pictures, context.Recipe.Resources);
         train = FitTime(context.Recipe, train, estimate, values);
         var seconds = estimate.PrepareSeconds + estimate.SecondsPerStep * train.Steps;
-        CheckMemory(estimate, train);
+        CheckMemory(context.Recipe.Resources, train, estimate, smaller => forecast.Estimate(facts, smaller, data.Pictures, context.Recipe.Resources).MemoryMiB);
 
         var plan = new TrainPlan
         {
@@ -91,12 +91,32 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
         return train with { Steps = fits };
     }
 
-    private static void CheckMemory(Forecast estimate, TrainOptions train)
+    private static void CheckMemory(ResourceOptions resources, TrainOptions train, Forecast estimate, Func<TrainOptions, double> needs)
     {
-        var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1024.0 * 1024);
-        if (estimate.MemoryMiB <= available) return;
-        var change = train.GradientCheckpointing ? $"set train.batch_size below {train.BatchSize}, or train.resolution below {train.Resolution}" : "set train.gradient_checkpointing: true";
-        throw new LoraException($"Training needs about {estimate.MemoryMiB:F0} MiB and there are {available:F0}; {change}.", ExitCode.BadUsage);
+        var there = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1024.0 * 1024);
+        var capped = resources.MemoryMiB > 0 && resources.MemoryMiB < there;
+        var limit = capped ? resources.MemoryMiB : there;
+        if (estimate.MemoryMiB <= limit) return;
+        var smaller = Smaller(train).ToList();
+        var fits = smaller.Find(s => needs(s.Train) <= limit);
+        var change = fits.Change is not null ? $"{fits.Change} needs about {needs(fits.Train):F0} MiB"
+            : $"{(smaller.Count > 0 ? $"not even {smaller[^1].Change} would fit, at about {needs(smaller[^1].Train):F0} MiB: " : "")}lower train.resolution or train.rank, {(capped ? "raise resources.memory_mib" : "use a machine with more memory")}, or take a smaller base";
+        throw new LoraException($"Training needs about {estimate.MemoryMiB:F0} MiB and {(capped ? "resources.memory_mib allows" : "the machine has")} {limit:F0}; {change}.", ExitCode.BadUsage);
+    }
+
+    // Cheapest change first: the same pictures a step in smaller batches cost nothing but calls, checkpointing a third more time.
+    private static IEnumerable<(TrainOptions Train, string Change)> Smaller(TrainOptions train)
+    {
+        foreach (var checkpointing in train.GradientCheckpointing ? new[] { true } : [false, true])
+        {
+            if (checkpointing && !train.GradientCheckpointing) yield return (train with { GradientCheckpointing = true }, "train.gradient_checkpointing: true");
+            for (var batch = train.BatchSize / 2; batch > 0; batch /= 2)
+            {
+                var accumulation = train.GradientAccumulation * (int)Math.Ceiling((double)train.BatchSize / batch);
+                yield return (train with { BatchSize = batch, GradientAccumulation = accumulation, GradientCheckpointing = checkpointing },
+                    $"train.batch_size: {batch} with train.gradient_accumulation: {accumulation}{(checkpointing ? " and train.gradient_checkpointing: true" : "")}");
+            }
+        }
     }
 
     private static string Text(double value) => value.ToString("0.##########", CultureInfo.InvariantCulture);

@@ -67,6 +67,7 @@ public sealed class Certification(StableDiffusionPipeline pipeline, ClipScorer c
             var foreign = adapter.Modules.Where(m => !pipeline.Components.ContainsKey(m.Component)).ToList();
             if (foreign.Count > 0)
                 throw new ModelException($"{foreign.Count} of {adapter.Modules.Count} modules are for the {foreign[0].Component}, which this base lacks (it has {string.Join(", ", pipeline.Components.Keys)})");
+            adapter.To(DType.Float32, pipeline.Device);
             var found = pipeline.Components.Sum(c => adapter.Match(c.Key, c.Value).Count);
             checks.Add(new("every key is found in its target", true, $"{found} of {adapter.Modules.Count} modules, no unknown keys"));
             return adapter;

@@ -1,7 +1,9 @@
 using System.Text;
 using LoraFactory.Flow;
+using LoraFactory.Models;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Scoring;
 using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
@@ -37,13 +39,14 @@ public sealed class DeployStage : IStage
     private static StageOutcome Run(StageContext context, CancellationToken token)
     {
         var (run, recipe) = (context.Run, context.Recipe);
+        var device = Compute.Use(recipe.Resources.Device, recipe.Resources.Threads);
         var plan = PlanFile.Read(run.File(StageName.Configure, "plan.yaml"));
         var adapter = RunDirectory.ReadJson<Adapter>(run.File(StageName.Train, "adapter.json"));
         var report = RunDirectory.ReadJson<Report>(run.File(StageName.Evaluate, "report.json"));
         var file = run.File(StageName.Train, "adapter.safetensors");
         using var bar = context.Progress.Begin("deploy", 4, "steps");
 
-        var certificate = Certify(context, plan, file, token);
+        var certificate = Certify(context, plan, device, file, token);
         token.ThrowIfCancellationRequested();
         bar.Set(1);
         var bundle = run.File(StageName.Deploy, "bundle");
@@ -74,10 +77,10 @@ public sealed class DeployStage : IStage
             $"{stored.Name} version {stored.Version} is {state}: {why} Serve it with: lora serve");
     }
 
-    private static Certificate Certify(StageContext context, TrainPlan plan, string file, CancellationToken token)
+    private static Certificate Certify(StageContext context, TrainPlan plan, Device device, string file, CancellationToken token)
     {
-        using var pipeline = StableDiffusionPipeline.Load(plan.BasePath);
-        using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip));
+        using var pipeline = StableDiffusionPipeline.Load(plan.BasePath, new() { Device = device, Prediction = SchedulerOptions.PredictionNamed(plan.BasePrediction) });
+        using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip), device);
         var proof = context.Run.File(StageName.Train, "proof.safetensors");
         return new Certification(pipeline, clip).Examine(file, plan.BaseHash, context.Recipe.Label.Trigger, File.Exists(proof) ? proof : null, Far, plan.Train.Resolution, context.Recipe.Evaluate.Strength, token);
     }

@@ -1,8 +1,10 @@
 using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Images;
+using LoraFactory.Models;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Scoring;
 using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
@@ -28,13 +30,14 @@ public sealed class EvaluateStage : IStage
     private static StageOutcome Run(StageContext context, CancellationToken token)
     {
         var (run, recipe) = (context.Run, context.Recipe);
+        var device = Compute.Use(recipe.Resources.Device, recipe.Resources.Threads);
         var plan = PlanFile.Read(run.File(StageName.Configure, "plan.yaml"));
         var adapter = RunDirectory.ReadJson<Adapter>(run.File(StageName.Train, "adapter.json"));
         var samples = RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")).ToList();
         var prompts = Prompts(recipe, samples);
 
-        var drawn = Draw(context, plan, prompts, token);
-        using var clip = ClipScorer.Load(ModelLocator.Find(recipe.Base.Clip));
+        var drawn = Draw(context, plan, device, prompts, token);
+        using var clip = ClipScorer.Load(ModelLocator.Find(recipe.Base.Clip), device);
         var set = Embed(context, clip, prompts, drawn, samples, token);
         var (metrics, passed, verdict) = Metrics.Judge(set);
         var report = new Report(ContentId.Of([adapter.Id, .. metrics.Select(m => $"{m.Name}={m.Value:R}")]), adapter.Id, passed, verdict, [.. metrics, drawn.Speed]);
@@ -54,11 +57,16 @@ public sealed class EvaluateStage : IStage
 
     private sealed record Drawn(List<Picture> Base, List<Picture> Adapter, Metric Speed);
 
-    private static Drawn Draw(StageContext context, TrainPlan plan, List<string> prompts, CancellationToken token)
+    private static Drawn Draw(StageContext context, TrainPlan plan, Device device, List<string> prompts, CancellationToken token)
     {
         var options = context.Recipe.Evaluate;
-        using var pipeline = StableDiffusionPipeline.Load(plan.BasePath);
-        using var adapter = TorchThread.Shared.Run(() => LoraFile.Read(context.Run.File(StageName.Train, "adapter.safetensors")));
+        using var pipeline = StableDiffusionPipeline.Load(plan.BasePath, new() { Device = device, Prediction = SchedulerOptions.PredictionNamed(plan.BasePrediction) });
+        using var adapter = TorchThread.Shared.Run(() =>
+        {
+            var read = LoraFile.Read(context.Run.File(StageName.Train, "adapter.safetensors"));
+            read.To(DType.Float32, device);
+            return read;
+        });
         adapter.Strength = options.Strength;
         var perBatch = Math.Max(1, 8 / options.SeedsPerPrompt);
         var seconds = new List<double>();

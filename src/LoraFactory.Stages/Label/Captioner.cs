@@ -20,15 +20,15 @@ public sealed class Captioner : IDisposable
         this.processor = processor;
     }
 
-    /// <summary>The pocket captioner that comes with the project; null when it is not there.</summary>
-    public static Captioner? TryLoad()
+    /// <summary>The pocket captioner that comes with the project, on <paramref name="device"/>; null when it is not there.</summary>
+    public static Captioner? TryLoad(Device device)
     {
         var folder = ModelLocator.Assets is { } assets ? Path.Combine(assets, "pocket-captioner") : "";
         if (!File.Exists(Path.Combine(folder, "config.json"))) return null;
         return TorchThread.Shared.Run(() =>
         {
             using var scope = new Scope();
-            var model = Blip.Load(folder);
+            var model = Blip.Load(folder, device);
             var side = (int)model.Config.VisionConfig.ImageSize;
             var config = Path.Combine(folder, "preprocessor_config.json");
             return new Captioner(model, ClipTokenizer.Load(folder), File.Exists(config) ? PictureProcessor.Parse(ModelConfig.ReadJson(config)) : PictureProcessor.Clip(side));
@@ -41,7 +41,7 @@ public sealed class Captioner : IDisposable
         using var scope = new Scope();
         using var off = Autograd.NoGrad();
         var pixels = processor.Process(picture, out var height, out var width);
-        var ids = model.Caption(Tensor.From(pixels, 1, 3, height, width))[0];
+        var ids = model.Caption(Tensor.From(pixels, 1, 3, height, width).To(dtype: DType.Float32, device: model.Store.Parameters[0].Value.Device))[0];
         return tokenizer.Decode(ids.Select(i => (int)i)).Trim();
     });
 

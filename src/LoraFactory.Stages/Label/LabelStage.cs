@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using LoraFactory.Flow;
 using LoraFactory.Images;
+using LoraFactory.Models;
 using LoraFactory.Models.Scoring;
 using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
@@ -27,10 +28,11 @@ public sealed class LabelStage : IStage
     private static StageOutcome Run(StageContext context, CancellationToken token)
     {
         var options = context.Recipe.Label;
+        var device = Compute.Use(context.Recipe.Resources.Device, context.Recipe.Resources.Threads);
         var records = RunDirectory.ReadLines<Record>(context.Run.File(StageName.Clean, "records.jsonl")).ToList();
         if (records.Count == 0) throw new LoraException("There is nothing to label: clean kept no picture. See 2-clean/dropped.jsonl for the reasons.");
-        using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip));
-        using var captioner = Captioner.TryLoad();
+        using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip), device);
+        using var captioner = Captioner.TryLoad(device);
 
         using var bar = context.Progress.Begin("label", records.Count, "pictures");
         var vectors = clip.Embed(records.Select(r => PictureDecoder.DecodeFile(context.Run.Blob(r.BlobHash))), done => bar.Set(done), token);

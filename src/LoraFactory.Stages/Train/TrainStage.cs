@@ -41,11 +41,10 @@ public sealed class TrainStage : IStage
 
     private static StageOutcome Run(StageContext context, CancellationToken token)
     {
+        var device = Compute.Use(context.Recipe.Resources.Device, context.Recipe.Resources.Threads);
         var plan = PlanFile.Read(context.Run.File(StageName.Configure, "plan.yaml"));
         var options = plan.Train;
         Check(plan);
-        if (context.Recipe.Resources.Threads > 0) TorchLibrary.Threads = context.Recipe.Resources.Threads;
-        var device = DeviceOf(context.Recipe.Resources);
         var samples = RunDirectory.ReadLines<Sample>(context.Run.File(StageName.Label, "samples.jsonl")).ToDictionary(s => s.Id, StringComparer.Ordinal);
         var train = Chosen(plan.TrainSampleIds, samples);
         var held = Chosen(plan.ValidationSampleIds, samples);
@@ -53,7 +52,7 @@ public sealed class TrainStage : IStage
             throw new LoraException($"The base model {plan.BasePath} has changed since the plan was made; run configure again (lora run RECIPE --from configure).");
 
         using var scope = new Scope();
-        using var model = DiffusionModel.Load(plan.BasePath, device: device);
+        using var model = DiffusionModel.Load(plan.BasePath, device: device, prediction: SchedulerOptions.PredictionNamed(plan.BasePrediction));
         model.UNet.GradientCheckpointing = options.GradientCheckpointing;
         using var data = Prepare(context, plan, hash, model, train, held, token);
         using var adapter = NewAdapter(options, model, context.Seed);
@@ -72,7 +71,7 @@ public sealed class TrainStage : IStage
         };
         using (var bar = context.Progress.Begin("train", options.Steps, "steps")) loop.Run(bar, context.Clock, token);
         drawing.Prove(Path.Combine(directory, "proof.safetensors"));
-        return Finish(context, plan, train, adapter, loop.State, Velocity(plan, model), directory);
+        return Finish(context, plan, train, adapter, loop.State, Velocity(model), directory);
     }
 
     private static void Check(TrainPlan plan)
@@ -82,14 +81,6 @@ public sealed class TrainStage : IStage
         if (undecided is not null) throw new LoraException($"The plan leaves train.{undecided} at 0; configure decides it. Run configure again (lora run RECIPE --from configure).");
         if (plan.TrainSampleIds.Count == 0) throw new LoraException("The plan has no samples to train on; see why clean dropped them in 2-clean/dropped.jsonl.");
     }
-
-    private static Device DeviceOf(ResourceOptions resources) => resources.Device switch
-    {
-        "cuda" when !TorchLibrary.CudaAvailable => throw new LoraException("resources.device is cuda but this libtorch finds no CUDA device. Set it to auto or cpu, or give a CUDA libtorch by LORA_LIBTORCH."),
-        "cuda" => new(DeviceType.Cuda, 0),
-        "auto" when TorchLibrary.CudaAvailable => new(DeviceType.Cuda, 0),
-        _ => Device.Cpu,
-    };
 
     private static List<Sample> Chosen(IReadOnlyList<string> ids, Dictionary<string, Sample> samples) => [.. ids.Select(id => samples.TryGetValue(id, out var sample) ? sample
         : throw new LoraException($"The plan names sample {id}, which 3-label/samples.jsonl does not have; run configure again (lora run RECIPE --from configure)."))];
@@ -135,11 +126,10 @@ public sealed class TrainStage : IStage
         return groups;
     }
 
-    private static bool Velocity(TrainPlan plan, DiffusionModel model) =>
-        plan.Values.FirstOrDefault(v => v.Key == "base.prediction")?.Value is { } said ? said == "v_prediction" : model.Scheduler.Prediction == Prediction.Velocity;
+    private static bool Velocity(DiffusionModel model) => model.Scheduler.Prediction == Prediction.Velocity;
 
     private static DiffusionTrainer Trainer(TrainPlan plan, DiffusionModel model, Optimizer optimizer) => new(model.UNet,
-        new(model.Noise, new() { Prediction = Velocity(plan, model) ? Prediction.Velocity : Prediction.Epsilon, MinSnrGamma = plan.Train.MinSnrGamma }), optimizer)
+        new(model.Noise, new() { Prediction = Velocity(model) ? Prediction.Velocity : Prediction.Epsilon, MinSnrGamma = plan.Train.MinSnrGamma }), optimizer)
     {
         MaxGradNorm = plan.Train.MaxGradNorm,
         Precision = plan.Train.Precision switch { "bfloat16" => DType.BFloat16, "float16" => DType.Float16, _ => DType.Float32 },

@@ -1,7 +1,9 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using LoraFactory.Flow;
 using LoraFactory.Models;
 using LoraFactory.Models.Lora;
+using LoraFactory.Models.Pipelines;
 using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Training;
 using LoraFactory.Models.Weights;
@@ -26,7 +28,7 @@ public sealed class TrainingForecast : ITrainingForecast
     /// <summary>Program, libraries and allocator's slack, in MiB.</summary>
     private const double Runtime = 350;
 
-    private static readonly Lazy<double> Rate = new(MeasureRate);
+    private static readonly ConcurrentDictionary<(Device Device, int Threads), double> Rates = new();
 
     /// <inheritdoc/>
     public BaseFacts Facts(Recipe recipe)
@@ -35,9 +37,6 @@ public sealed class TrainingForecast : ITrainingForecast
         {
             var path = ModelLocator.Find(recipe.Base.Model);
             var (config, vae) = Configs(path);
-            var prediction = recipe.Base.Prediction != "auto" ? recipe.Base.Prediction
-                : File.Exists(path) ? "epsilon" // a single file does not say; nearly all predict noise
-                : SchedulerOptions.Read(Path.Combine(path, "scheduler", "scheduler_config.json")).Prediction == Prediction.Velocity ? "v_prediction" : "epsilon";
             var cost = TrainingCost.Of(config, Spec(recipe.Train with { Rank = 1 }), config.SampleSize, 77);
             return new()
             {
@@ -45,7 +44,7 @@ public sealed class TrainingForecast : ITrainingForecast
                 Hash = DiffusionModel.Hash(path),
                 Family = cost.BaseParameters < 100e6 ? "pocket" : config.AdditionTimeWidth > 0 ? "sdxl" : "sd15",
                 Resolution = config.SampleSize * vae.Factor,
-                Prediction = prediction,
+                Prediction = recipe.Base.Prediction != "auto" ? recipe.Base.Prediction : PredictionOf(path),
                 Parameters = cost.BaseParameters,
                 SmallestLayer = TrainingCost.SmallestLayer(config, Spec(recipe.Train with { Rank = 1 })),
             };
@@ -61,7 +60,7 @@ public sealed class TrainingForecast : ITrainingForecast
     {
         var (config, vae) = Configs(facts.Path);
         var cost = TrainingCost.Of(config, Spec(train), train.Resolution / vae.Factor, 77);
-        var rate = Rate.Value;
+        var rate = Rates.GetOrAdd((Compute.Use(resources.Device, resources.Threads), resources.Threads), place => MeasureRate(place.Device));
         var step = train.GradientAccumulation * Seconds(cost, train.BatchSize, train.GradientCheckpointing, rate);
         // the encoder of the pictures works at full size: about as much as a forward pass of a base of its size
         var prepare = 2 + pictures * (double)train.Resolution * train.Resolution * 2.5e6 / (rate * Share);
@@ -85,6 +84,13 @@ public sealed class TrainingForecast : ITrainingForecast
         return Memory(cost, train.BatchSize, train.GradientCheckpointing) + files / (1024.0 * 1024);
     }
 
+    private static string PredictionOf(string path) => StableDiffusionPipeline.ReadSampler(path).Prediction switch
+    {
+        Prediction.Epsilon => "epsilon",
+        Prediction.Velocity => "v_prediction",
+        var other => throw new ModelException($"{path} says that it predicts {other}; training knows epsilon and v_prediction. Take another base, or set base.prediction where its configuration is wrong."),
+    };
+
     private static LoraSpec Spec(TrainOptions train) => new()
     {
         Targets = LoraTargets.Named(train.Targets), Rank = Math.Max(1, train.Rank), Alpha = 1, ConvRank = train.ConvRank,
@@ -102,19 +108,25 @@ public sealed class TrainingForecast : ITrainingForecast
         return (UNetConfig.Read(Part("unet")), VaeConfig.Read(Part("vae")));
     }
 
-    /// <summary>Operations per second of a product of two matrices of 768²: the best of several, since other work only slows it down.</summary>
-    public static double MeasureRate() => TorchThread.Shared.Run(() =>
+    /// <summary>
+    /// Operations per second of a product of two matrices of 768² on a device (the processor unless given), with the threads that are set: the best of
+    /// several, since other work only slows it down.
+    /// </summary>
+    public static double MeasureRate(Device? device = null) => TorchThread.Shared.Run(() =>
     {
         using var off = Autograd.NoGrad();
         using var scope = new Scope();
         const int n = 768;
-        var a = Ops.Randn([n, n]);
+        var place = device ?? Device.Cpu;
+        var a = Ops.Randn([n, n], device: place);
         a.Mm(a).Dispose();
+        TorchLibrary.Synchronize(place);
         var best = double.PositiveInfinity;
         for (var i = 0; i < 8; i++)
         {
             var started = Stopwatch.GetTimestamp();
             a.Mm(a).Dispose();
+            TorchLibrary.Synchronize(place);
             best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalSeconds);
         }
         return 2.0 * n * n * n / best;

@@ -101,6 +101,18 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Serve_takes_from_a_recipe_what_no_option_says()
+    {
+        var recipe = Path.Combine(folder, "r.yaml");
+        await File.WriteAllTextAsync(recipe, $"name: r\nseed:\n  topic: ink\n  urls: [http://a.test/]\ndeploy:\n  store: {folder}/of-the-recipe\n", TestContext.Current.CancellationToken);
+        Assert.Contains($"{folder}/of-the-recipe", (await Run("serve", recipe)).Error, StringComparison.Ordinal);
+        Assert.Contains($"{folder}/of-set", (await Run("serve", recipe, "--set", $"deploy.store={folder}/of-set")).Error, StringComparison.Ordinal);
+        Assert.Contains($"{folder}/of-the-option", (await Run("serve", recipe, "--store", $"{folder}/of-the-option")).Error, StringComparison.Ordinal);
+        Assert.Equal((2, true), (await Run("serve", "--set", "a=b")) is var lone ? (lone.Code, lone.Error.Contains("name the RECIPE", StringComparison.Ordinal)) : default);
+        Assert.Equal((2, true), (await Run("serve", "--threads", "5000")) is var many ? (many.Code, many.Error.Contains("valid: 0 to 1024", StringComparison.Ordinal)) : default);
+    }
+
+    [Fact]
     public async Task A_stack_trace_is_shown_only_with_debug()
     {
         var (code, _, error) = await Run("run", "/nowhere.yaml");

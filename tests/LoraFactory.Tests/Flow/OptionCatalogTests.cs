@@ -22,6 +22,14 @@ public sealed class OptionCatalogTests
     }
 
     [Fact]
+    public void Units_are_one_word_of_a_key()
+    {
+        Assert.Contains(OptionCatalog.All, o => o.Key == "resources.memory_mib");
+        Assert.Equal("peak_memory_mib", KeyNaming.Instance.ConvertName("PeakMemoryMiB"));
+        Assert.Equal("{\"estimated_memory_mib\":1}", JsonSerializer.Serialize(new { EstimatedMemoryMiB = 1 }, RunDirectory.Json));
+    }
+
+    [Fact]
     public void Every_default_keeps_its_own_rules()
     {
         foreach (var option in OptionCatalog.All)

@@ -2,6 +2,7 @@ using System.Net;
 using LoraFactory.Flow;
 using LoraFactory.Models;
 using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Schedulers;
 
 namespace LoraFactory.Stages.Deploy.Serving;
 
@@ -10,7 +11,13 @@ namespace LoraFactory.Stages.Deploy.Serving;
 /// <param name="Store">Folder of the version store.</param>
 /// <param name="Address">Where to listen; loopback unless the user says otherwise.</param>
 /// <param name="Port">Port; 0 takes a free one.</param>
-public sealed record ServingRequest(string Base, string Store, IPAddress Address, int Port);
+public sealed record ServingRequest(string Base, string Store, IPAddress Address, int Port)
+{
+    /// <summary>What the base predicts: "auto", "epsilon" or "v_prediction".</summary>
+    public string Prediction { get; init; } = "auto";
+    /// <summary>Device and threads.</summary>
+    public ResourceOptions Resources { get; init; } = new();
+}
 
 /// <summary>Opens base, store and ratings, loads every champion made for this base, and starts the server.</summary>
 public static class ServingStart
@@ -23,7 +30,7 @@ public static class ServingStart
         try
         {
             store = new AdapterStore(request.Store);
-            model = new ServedModel(request.Base, StableDiffusionPipeline.Load(request.Base), store);
+            model = new ServedModel(request.Base, Open(request), store);
         }
         catch (ModelException e)
         {
@@ -45,4 +52,10 @@ public static class ServingStart
         }
         return await InferenceServer.StartAsync(model, ratings, request.Address, request.Port, clock);
     }
+
+    private static StableDiffusionPipeline Open(ServingRequest request) => StableDiffusionPipeline.Load(request.Base, new()
+    {
+        Device = Compute.Use(request.Resources.Device, request.Resources.Threads),
+        Prediction = SchedulerOptions.PredictionNamed(request.Prediction),
+    });
 }

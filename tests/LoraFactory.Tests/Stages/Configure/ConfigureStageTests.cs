@@ -53,7 +53,37 @@ public sealed class ConfigureStageTests
         Assert.Contains("1..32", e.Message, StringComparison.Ordinal);
     }
 
-    private static TrainPlan Plan(Recipe recipe)
+    [Theory]
+    [InlineData(900, 8, "train.batch_size: 4 with train.gradient_accumulation: 2 needs about 900 MiB")]
+    [InlineData(650, 8, "train.batch_size: 1 with train.gradient_accumulation: 8 needs about 600 MiB")]
+    [InlineData(560, 8, "train.batch_size: 4 with train.gradient_accumulation: 2 and train.gradient_checkpointing: true needs about 540 MiB")]
+    [InlineData(100, 8, "not even train.batch_size: 1 with train.gradient_accumulation: 8 and train.gradient_checkpointing: true would fit, at about 510 MiB: lower train.resolution or train.rank, raise resources.memory_mib")]
+    [InlineData(590, 1, "train.gradient_checkpointing: true needs about 510 MiB")]
+    public void A_plan_that_needs_more_memory_than_allowed_is_refused_with_what_would_fit(double allowed, int batch, string change)
+    {
+        // 500 MiB and 100 a picture, 10 with checkpointing
+        var e = Assert.Throws<LoraException>(() => Plan(new Recipe { Train = new TrainOptions { BatchSize = batch }, Resources = new() { MemoryMiB = allowed } }, (t, _) => 500 + t.BatchSize * (t.GradientCheckpointing ? 10 : 100)));
+        Assert.Equal(ExitCode.BadUsage, e.Code);
+        Assert.Contains($"Training needs about {500 + 100 * batch} MiB and resources.memory_mib allows {allowed}; {change}", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_plan_within_the_memory_allowed_stands_and_threads_reach_the_forecast()
+    {
+        var asked = new List<ResourceOptions>();
+        var plan = Plan(new Recipe { Resources = new() { MemoryMiB = 501, Threads = 3, Device = "cpu" } }, (_, resources) =>
+        {
+            asked.Add(resources);
+            return 500;
+        });
+        Assert.Equal(500, plan.EstimatedMemoryMiB);
+        Assert.All(asked, r => Assert.Equal((3, "cpu"), (r.Threads, r.Device)));
+        Assert.NotEmpty(asked);
+        Assert.Equal("epsilon", plan.BasePrediction);
+        Assert.Equal("v_prediction", Plan(new Recipe { Base = new() { Prediction = "v_prediction" } }, facts: Facts with { Prediction = "v_prediction" }).BasePrediction);
+    }
+
+    private static TrainPlan Plan(Recipe recipe, Func<TrainOptions, ResourceOptions, double>? memory = null, BaseFacts? facts = null)
     {
         var run = new RunDirectory(TestData.NewFolder());
         Sample Sample(string id, Split split) => new() { Id = id, RecordId = "r", BlobHash = "b", Caption = "c, \"quoted\": yes # no", CaptionSource = "alt", Split = split, Cluster = 0, EmbeddingRow = 0, Width = 1, Height = 1 };
@@ -62,7 +92,8 @@ public sealed class ConfigureStageTests
         var context = new StageContext { Run = run, Recipe = recipe, Progress = new SilentProgress(), Seed = 1 };
         try
         {
-            new ConfigureStage(new FixedForecast()).RunAsync(context, CancellationToken.None).GetAwaiter().GetResult();
+            new ConfigureStage(new FixedForecast(memory ?? ((_, _) => 500), facts ?? Facts)).RunAsync(context, CancellationToken.None).GetAwaiter().GetResult();
+            Assert.Contains("\nestimated_memory_mib: ", File.ReadAllText(run.File(StageName.Configure, "plan.yaml")), StringComparison.Ordinal);
             return PlanFile.Read(run.File(StageName.Configure, "plan.yaml"));
         }
         finally
@@ -71,9 +102,9 @@ public sealed class ConfigureStageTests
         }
     }
 
-    private sealed class FixedForecast : ITrainingForecast
+    private sealed class FixedForecast(Func<TrainOptions, ResourceOptions, double> memory, BaseFacts found) : ITrainingForecast
     {
-        public BaseFacts Facts(Recipe recipe) => ConfigureStageTests.Facts;
-        public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources) => new(1, 10, 500, 1000);
+        public BaseFacts Facts(Recipe recipe) => found;
+        public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources) => new(1, 10, memory(train, resources), 1000);
     }
 }
