@@ -50,46 +50,43 @@ public sealed class StyleSimilarity : IMetric
 }
 
 /// <summary>
-/// Is what the prompt asks for still drawn? Share of pictures that fit their own prompt better than any other prompt. How much the judge sees
-/// in this style is measured on the training pictures and their captions: more than it sees there cannot be asked for.
+/// Is what the prompt asks for still drawn? Every picture is held against its own prompt and each other one; the share of these comparisons
+/// that its own prompt wins (the area under the ROC curve, a tie counts half) is 0.5 by chance, whatever the number of prompts and however
+/// alike some of them are. How much the judge sees in this style is measured on the training pictures and their captions: more than it
+/// sees there cannot be asked for.
 /// </summary>
 public sealed class PromptObedience : IMetric
 {
+    private const double Chance = 0.5;
+
     /// <inheritdoc/>
     public string Name => "prompt_obedience";
 
     /// <inheritdoc/>
     public Metric Measure(EvaluationSet set)
     {
-        int Hits(IReadOnlyList<float[]> pictures) => pictures.Where((p, i) => Best(p, set.Prompts) == set.PromptOf(i)).Count();
-        var adapter = Intervals.Share(Hits(set.Adapter), set.Adapter.Count);
         if (set.Prompts.Count < 2) return new(Name, double.NaN, double.NaN, double.NaN, set.Adapter.Count, null, null, "needs two prompts at least, to tell one from another");
-        var chance = 1.0 / set.Prompts.Count;
+        double Won(IReadOnlyList<float[]> pictures, int i) => Wins(pictures[i], set.Prompts[set.PromptOf(i)], set.Prompts.Where((_, k) => k != set.PromptOf(i)));
+        var won = set.Adapter.Select((_, i) => Won(set.Adapter, i)).ToArray();
+        var without = set.Base.Select((_, i) => Won(set.Base, i)).Average();
         var own = Own(set);
-        var floor = Math.Max(1.5 * chance, 0.5 * Math.Min(own, Hits(set.Base) / (double)set.Base.Count));
-        return new(Name, adapter.Value, adapter.Low, adapter.High, adapter.N, $"at least {floor:F2} and low end above chance ({chance:F2})", adapter.Value >= floor && adapter.Low > chance,
-            $"share of pictures that show their own prompt rather than another; base {Hits(set.Base) / (double)set.Base.Count:F2}, training pictures with their own captions {own:F2}");
+        var floor = Chance + 0.5 * Math.Max(0, Math.Min(own, without) - Chance);
+        var interval = Intervals.Bootstrap(set, rows => rows.Average(i => won[i]));
+        return new(Name, interval.Value, interval.Low, interval.High, interval.N, $"at least {floor:F2} and low end above chance (0.5)", interval.Value >= floor && interval.Low > Chance,
+            $"share of other prompts that a picture fits less well than its own; base {without:F2}, training pictures among as many captions {own:F2}");
     }
 
-    // Training pictures against their own caption and as many others as there are prompts, evenly spread.
+    // Training pictures with their own caption and as many others as there are prompts, evenly spread.
     private static double Own(EvaluationSet set)
     {
         var (n, k) = (set.Trained.Count, Math.Min(set.Prompts.Count, set.Trained.Count));
-        var hits = 0;
-        for (var i = 0; i < n; i++)
-        {
-            var captions = Enumerable.Range(0, k).Select(j => set.TrainedCaptions[(i + j * n / k) % n]).ToList();
-            if (Best(set.Trained[i], captions) == 0) hits++;
-        }
-        return (double)hits / Math.Max(1, n);
+        return n < 2 ? 1 : Enumerable.Range(0, n).Average(i => Wins(set.Trained[i], set.TrainedCaptions[i], Enumerable.Range(1, k - 1).Select(j => set.TrainedCaptions[(i + j * n / k) % n])));
     }
 
-    private static int Best(float[] picture, IReadOnlyList<float[]> texts)
+    private static double Wins(float[] picture, float[] own, IEnumerable<float[]> others)
     {
-        var best = 0;
-        for (var i = 1; i < texts.Count; i++)
-            if (ClipScorer.Cosine(picture, texts[i]) > ClipScorer.Cosine(picture, texts[best])) best = i;
-        return best;
+        var score = ClipScorer.Cosine(picture, own);
+        return others.Select(o => score.CompareTo(ClipScorer.Cosine(picture, o))).Select(c => c > 0 ? 1 : c == 0 ? 0.5 : 0).DefaultIfEmpty(1).Average();
     }
 }
 
