@@ -10,11 +10,11 @@ public sealed record PretrainOptions
     [Option("Folder of the finished model; events and the checkpoint lie in its folder \"training\" until it is done.", Min = 1)]
     public required string Output { get; init; }
     /// <summary>Base.</summary>
-    [Option("Model to continue from; empty begins with random weights. For sd a folder in diffusers layout, whose VAE and tokenizer are used either way.")]
+    [Option("Model to continue from: a folder, or a pocket model's name; empty begins with random weights.")]
     public string From { get; init; } = "";
     /// <summary>Tokenizer.</summary>
-    [Option("Folder with the tokenizer (and, for sd, the VAE) of the pocket base.", Min = 1)]
-    public string Base { get; init; } = "assets/pocket-sd";
+    [Option("Model whose tokenizer (and, for sd, VAE) is used: a folder in diffusers layout, or \"pocket-sd\".", Min = 1)]
+    public string Base { get; init; } = "pocket-sd";
     /// <summary>Steps.</summary>
     [Option("Optimizer steps.", Min = 0, Max = 10_000_000, Unit = "steps")]
     public int Steps { get; init; }

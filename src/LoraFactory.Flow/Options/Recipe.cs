@@ -168,8 +168,11 @@ public sealed record LabelOptions
     [Option("Folder of pictures (png, jpg, webp), each with an optional caption in a .txt beside it; with source: folder.")]
     public string Folder { get; init; } = "";
     /// <summary>Trigger word.</summary>
-    [Option("Word or phrase put in front of every caption that lacks it; empty adds none.", Max = 100)]
+    [Option("Word or phrase that every caption gets which lacks it; empty adds none.", Max = 100)]
     public string Trigger { get; init; } = "";
+    /// <summary>Places of the trigger.</summary>
+    [Option("Where a caption gets its trigger; pictures take these forms in turn, so that prompts may be worded in any of them.", Min = 1, Max = 20)]
+    public IReadOnlyList<string> TriggerForms { get; init; } = ["{trigger}, {caption}"];
     /// <summary>Validation share.</summary>
     [Option("Share of the pictures held out, whole clusters at a time.", Min = 0, Max = 0.5)]
     public double ValidationShare { get; init; } = 0.12;

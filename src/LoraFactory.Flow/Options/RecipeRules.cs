@@ -55,6 +55,8 @@ public static partial class RecipeRules
             "Paths are relative to the directory that you start lora in");
         yield return new("LR132", ["label.folder", "label.source"], r => r.Label.Folder.Length > 0 && r.Label.Source == "crawl" ? "it has no effect with label.source: crawl" : null,
             "Set label.source: folder, or delete it", Severity.Warning);
+        yield return new("LR133", ["label.trigger_forms"], r => r.Label.TriggerForms.FirstOrDefault(f => !f.Contains("{trigger}", StringComparison.Ordinal) || !f.Contains("{caption}", StringComparison.Ordinal)) is { } bad ? $"\"{bad}\" lacks {{trigger}} or {{caption}}" : null,
+            "Write for example \"{trigger}, {caption}\" or \"a {trigger} of {caption}\"");
     }
 
     private static IEnumerable<RecipeRule> Training()

@@ -13,16 +13,18 @@ public sealed class CaptionText
 {
     private const int MaxLength = 300;
     private readonly string trigger;
+    private readonly IReadOnlyList<string> forms;
     private readonly HashSet<string> topicWords;
     private readonly HashSet<string> shared = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>
-    /// Captions carry <paramref name="trigger"/> in front; words of <paramref name="seed"/>, and labels before a colon that many of the
+    /// Captions carry <paramref name="trigger"/> in one of the <paramref name="forms"/>, such as "{trigger}, {caption}"; words of <paramref name="seed"/>, and labels before a colon that many of the
     /// <paramref name="captions"/> share, only name the topic and may go.
     /// </summary>
-    public CaptionText(string trigger, Seed? seed, IReadOnlyList<string>? captions = null)
+    public CaptionText(string trigger, IReadOnlyList<string> forms, Seed? seed, IReadOnlyList<string>? captions = null)
     {
         this.trigger = trigger.Trim();
+        this.forms = forms;
         var labels = (captions ?? []).Select(c => c.Split(": ", 2)).Where(p => p.Length == 2 && p[0].Length < 40).GroupBy(p => p[0].Trim(), StringComparer.OrdinalIgnoreCase);
         foreach (var label in labels.Where(g => g.Count() >= Math.Max(3, 0.05 * captions!.Count) && g.Select(p => p[1]).Distinct(StringComparer.Ordinal).Count() > 2)) shared.Add(label.Key);
         topicWords = new(seed is null ? [] : seed.Terms.SelectMany(t => Words(t.Text)), StringComparer.OrdinalIgnoreCase);
@@ -45,12 +47,12 @@ public sealed class CaptionText
         return found;
     }
 
-    /// <summary>The caption to train on: the trigger in front unless it is there already.</summary>
-    public string WithTrigger(string text)
+    /// <summary>The caption to train on: the trigger added unless it is there already, in the form whose <paramref name="turn"/> it is.</summary>
+    public string WithTrigger(string text, int turn)
     {
         if (trigger.Length == 0) return text;
         if (text.Length == 0) return trigger;
-        return Contains(text, trigger) ? text : $"{trigger}, {text}";
+        return Contains(text, trigger) ? text : forms[turn % forms.Count].Replace("{trigger}", trigger, StringComparison.Ordinal).Replace("{caption}", text, StringComparison.Ordinal);
     }
 
     /// <summary>Words in lower case.</summary>

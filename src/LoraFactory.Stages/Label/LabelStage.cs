@@ -71,28 +71,28 @@ public sealed class LabelStage : IStage
     private static List<Chosen> Captions(StageContext context, List<Record> records, float[][] vectors, ClipScorer clip, Captioner? captioner, CancellationToken token)
     {
         var seedFile = context.Run.File(StageName.Crawl, "seed.json");
-        var text = new CaptionText(context.Recipe.Label.Trigger, File.Exists(seedFile) ? RunDirectory.ReadJson<Seed>(seedFile) : null, records.ConvertAll(r => r.Caption));
+        var text = new CaptionText(context.Recipe.Label.Trigger, context.Recipe.Label.TriggerForms, File.Exists(seedFile) ? RunDirectory.ReadJson<Seed>(seedFile) : null, records.ConvertAll(r => r.Caption));
         var chosen = new List<Chosen>(records.Count);
         for (var i = 0; i < records.Count; i++)
         {
             token.ThrowIfCancellationRequested();
             var candidates = text.Candidates(records[i]).ToList();
-            var best = Best(candidates, text, vectors[i], clip);
+            var best = Best(candidates, c => text.WithTrigger(c, i), vectors[i], clip);
             if ((best is null || best.Score < context.Recipe.Label.MinTextImageScore) && captioner is not null)
             {
-                var own = Best([new(captioner.Caption(PictureDecoder.DecodeFile(context.Run.Blob(records[i].BlobHash))), "captioner")], text, vectors[i], clip);
+                var own = Best([new(captioner.Caption(PictureDecoder.DecodeFile(context.Run.Blob(records[i].BlobHash))), "captioner")], c => text.WithTrigger(c, i), vectors[i], clip);
                 if (own is not null && (best is null || own.Score > best.Score)) best = own;
             }
             // a picture that nobody describes is still an example of the trigger
-            chosen.Add(best ?? new(text.WithTrigger(""), "trigger", 0));
+            chosen.Add(best ?? new(text.WithTrigger("", i), "trigger", 0));
         }
         return chosen;
     }
 
-    private static Chosen? Best(IReadOnlyList<CaptionCandidate> candidates, CaptionText text, float[] picture, ClipScorer clip)
+    private static Chosen? Best(IReadOnlyList<CaptionCandidate> candidates, Func<string, string> worded, float[] picture, ClipScorer clip)
     {
         if (candidates.Count == 0) return null;
-        var full = candidates.Select(c => text.WithTrigger(c.Text)).ToList();
+        var full = candidates.Select(c => worded(c.Text)).ToList();
         var scores = clip.Embed(full).Select(v => ClipScorer.Cosine(v, picture)).ToList();
         // the first stays unless another is clearly better: authors' captions say what no score sees
         var best = 0;

@@ -37,12 +37,13 @@ public sealed class SampleClustersTests
     public void Captions_lose_topic_labels_and_gain_the_trigger()
     {
         var seed = new Seed("s", "blueprint drawings", [new("blueprint", 1, "topic"), new("drafting", 0.8, "wordnet"), new("technical drawing", 0.8, "user")], []);
-        var text = new CaptionText("blueprint", seed);
+        var text = new CaptionText("blueprint", ["{trigger}, {caption}", "a {trigger} of {caption}"], seed);
         var record = new LoraFactory.Flow.Record { Id = "r", PageId = "p", PageUrl = "http://x/", PictureUrl = "http://x/a.png", BlobHash = "b", Width = 1, Height = 1, Caption = "Drafting:  a brown flower at night.", Alt = "blueprint of three trees" };
         Assert.Equal([new("a brown flower at night", "figcaption"), new("blueprint of three trees", "alt")], text.Candidates(record));
-        Assert.Equal("blueprint, a brown flower at night", text.WithTrigger("a brown flower at night"));
-        Assert.Equal("a blueprint of a cup", text.WithTrigger("a blueprint of a cup"));
-        Assert.Equal("blueprint, blueprints", text.WithTrigger("blueprints"));
+        Assert.Equal("blueprint, a brown flower at night", text.WithTrigger("a brown flower at night", 0));
+        Assert.Equal("a blueprint of a brown flower at night", text.WithTrigger("a brown flower at night", 3));
+        Assert.Equal("a blueprint of a cup", text.WithTrigger("a blueprint of a cup", 0));
+        Assert.Equal("blueprint, blueprints", text.WithTrigger("blueprints", 2));
         Assert.Equal("a red house", text.Candidates(record with { Caption = "Technical drawing of a red house" })[0].Text);
         Assert.Equal("note: a red house", text.Candidates(record with { Caption = "note: a red house" })[0].Text);
     }
