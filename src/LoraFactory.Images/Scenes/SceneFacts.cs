@@ -27,10 +27,10 @@ public enum SceneSide
     Right,
 }
 
-/// <summary>How the scene is drawn. The pocket base model knows the first three and never saw the last three.</summary>
+/// <summary>How the scene is drawn; <see cref="SceneChoice"/> says which of them the pocket models know.</summary>
 public enum SceneStyle
 {
-    FlatIllustration, OutlinedCartoon, PastelDrawing, Blueprint, InkWashPainting, WoodcutPrint,
+    FlatIllustration, OutlinedCartoon, PastelDrawing, Blueprint, InkWashPainting, WoodcutPrint, ChalkDrawing, PencilSketch,
 }
 
 /// <summary>Order of the words in a caption.</summary>

@@ -6,18 +6,23 @@ namespace LoraFactory.Images.Scenes;
 /// <param name="Pixels">RGB of 8 bits, row-major, interleaved: <see cref="SceneGenerator.Side"/>² × 3 bytes.</param>
 public sealed record Scene(SceneFacts Facts, string Caption, byte[] Pixels);
 
-/// <summary>Which scenes are drawn; the default is all of them.</summary>
+/// <summary>Which scenes are drawn; the default is all of them in the styles that the pocket CLIP and captioner judge.</summary>
 public sealed record SceneChoice
 {
     /// <summary>Objects to choose from.</summary>
     public IReadOnlyList<SceneObject> Objects { get; init; } = Enum.GetValues<SceneObject>();
     /// <summary>Styles to choose from.</summary>
-    public IReadOnlyList<SceneStyle> Styles { get; init; } = Enum.GetValues<SceneStyle>();
+    public IReadOnlyList<SceneStyle> Styles { get; init; } = JudgedStyles;
     /// <summary>Chance of a single object; the rest is two or three of it.</summary>
     public double SingleShare { get; init; } = 0.6;
 
-    /// <summary>The three styles that the pocket base model knows.</summary>
-    public static readonly IReadOnlyList<SceneStyle> BaseStyles = [SceneStyle.FlatIllustration, SceneStyle.OutlinedCartoon, SceneStyle.PastelDrawing];
+    /// <summary>Styles that the pocket base model knows: filled ones, and lines on a dark and on a light ground.</summary>
+    public static IReadOnlyList<SceneStyle> BaseStyles { get; } =
+        [SceneStyle.FlatIllustration, SceneStyle.OutlinedCartoon, SceneStyle.PastelDrawing, SceneStyle.ChalkDrawing, SceneStyle.PencilSketch];
+
+    /// <summary>Styles that the pocket CLIP and captioner know; the last three of them are new to the base model.</summary>
+    public static IReadOnlyList<SceneStyle> JudgedStyles { get; } =
+        [SceneStyle.FlatIllustration, SceneStyle.OutlinedCartoon, SceneStyle.PastelDrawing, SceneStyle.Blueprint, SceneStyle.InkWashPainting, SceneStyle.WoodcutPrint];
 }
 
 /// <summary>

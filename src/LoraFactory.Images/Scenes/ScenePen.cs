@@ -28,6 +28,8 @@ internal sealed class ScenePen
 
     public static readonly Rgb BlueprintPaper = new(28, 72, 150);
     public static readonly Rgb BlueprintGrid = new(52, 98, 176);
+    public static readonly Rgb ChalkBoard = new(36, 48, 42);
+    public static readonly Rgb SketchPaper = new(244, 242, 236);
     public static readonly Rgb WoodcutPaper = new(232, 214, 178);
     public static readonly Rgb WoodcutRed = new(150, 52, 36);
     public static readonly Rgb WoodcutInk = new(24, 16, 12);
@@ -39,6 +41,8 @@ internal sealed class ScenePen
         SceneStyle.Blueprint => new(canvas, outline: (new(232, 240, 252), 5), fills: false),
         SceneStyle.InkWashPainting => new(canvas, c => Ink(10 + 245 * MathF.Pow(c.Luma / 255, 1.6f))),
         SceneStyle.WoodcutPrint => new(canvas, c => c.Luma > 120 ? WoodcutPaper : WoodcutRed, (WoodcutInk, 9), lineColour: WoodcutInk),
+        SceneStyle.ChalkDrawing => new(canvas, outline: (new(236, 236, 224), 5), fills: false),
+        SceneStyle.PencilSketch => new(canvas, outline: (new(72, 70, 76), 5), fills: false),
         _ => new(canvas),
     };
 

@@ -40,7 +40,18 @@ internal sealed class SceneRenderer
     public byte[] Render(SceneFacts facts, ref SceneRandom random)
     {
         var pen = ScenePen.For(facts.Style, _canvas);
-        if (facts.Style == SceneStyle.Blueprint) BlueprintPaper();
+        switch (facts.Style)
+        {
+            case SceneStyle.Blueprint:
+                BlueprintPaper();
+                break;
+            case SceneStyle.ChalkDrawing:
+                _canvas.FillBelow(0, ScenePen.ChalkBoard);
+                break;
+            case SceneStyle.PencilSketch:
+                _canvas.FillBelow(0, ScenePen.SketchPaper);
+                break;
+        }
         Backdrop(facts.Place, pen, ref random);
         Things(facts, pen, ref random);
         switch (facts.Style)

@@ -15,6 +15,8 @@ public static class SceneWords
         ["blueprint", "cyanotype plan", "drafting", "schematic", "technical drawing"],
         ["ink wash painting", "brush and ink", "sumi", "wash drawing"],
         ["woodcut print", "block print", "relief print", "woodcut"],
+        ["chalk drawing", "chalk"],
+        ["pencil sketch", "pencil drawing"],
     ];
 
     /// <summary>"house" or "houses"; the plural of fish is fish.</summary>

@@ -35,7 +35,7 @@ public sealed class PocketModelTests
         var scenes = Scenes();
         var image = clip.EmbedImage(Pixels("pocket-clip", scenes));
         // Chances are 1/6, 1/16 and 1/10.
-        Assert.InRange(Right(clip, scenes, image, Enum.GetValues<SceneStyle>(), (c, v) => c with { Style = v }), 0.75, 1);
+        Assert.InRange(Right(clip, scenes, image, [.. SceneChoice.JudgedStyles], (c, v) => c with { Style = v }), 0.75, 1);
         Assert.InRange(Right(clip, scenes, image, Enum.GetValues<SceneObject>(), (c, v) => c with { Object = v }), 0.6, 1);
         Assert.InRange(Right(clip, scenes, image, Enum.GetValues<SceneColour>(), (c, v) => c with { Colour = v }, f => f.ColourIsVisible), 0.65, 1);
     });

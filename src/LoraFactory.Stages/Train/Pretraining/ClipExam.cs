@@ -76,7 +76,7 @@ internal sealed class ClipExam(ClipModel model, SceneTexts texts)
         yield return ("object", Texts<SceneObject>(o => claim with { Object = o }), k => k == (int)f.Object);
         if (f.ColourIsVisible) yield return ("colour", Texts<SceneColour>(c => claim with { Colour = c }), k => k == (int)f.Colour);
         yield return ("place", Texts<ScenePlace>(p => claim with { Place = p }), k => f.MayBe((ScenePlace)k));
-        yield return ("style", Texts<SceneStyle>(s => claim with { Style = s }), k => k == (int)f.Style);
+        yield return ("style", [.. SceneChoice.JudgedStyles.Select(s => (claim with { Style = s }).Text(form))], k => SceneChoice.JudgedStyles[k] == f.Style);
         yield return ("count", [.. Enumerable.Range(1, 3).Select(n => (claim with { Count = n, Side = SceneSide.Middle }).Text(form))], k => k + 1 == f.Count);
         if (f.Count == 1) yield return ("side", Texts<SceneSide>(s => claim with { Side = s }), k => k == (int)f.Side);
     }

@@ -116,7 +116,7 @@ internal sealed class ClipPretraining : IPretraining
         foreach (var o in Enum.GetValues<SceneObject>()) bank.Add(new SceneClaim { Object = o, Count = 1 + random.Next(3) }.Text());
         foreach (var c in Enum.GetValues<SceneColour>()) bank.Add(SceneWords.Of(c));
         foreach (var p in Enum.GetValues<ScenePlace>()) bank.Add(SceneWords.Of(p));
-        foreach (var s in Enum.GetValues<SceneStyle>()) bank.Add(random.Pick(SceneWords.Names(s)));
+        foreach (var s in SceneChoice.JudgedStyles) bank.Add(random.Pick(SceneWords.Names(s)));
         bank.AddRange(["one thing", "two things", "three things", "on the left", "on the right"]);
         var logits = model.Logits(image, model.EmbedText(texts.Ids(bank)));
         return FactClasses.Loss(logits, batch.Facts, parts);

@@ -33,7 +33,7 @@ public sealed class PretrainingRun
 
     private PretrainingRun(PretrainOptions options, IProgressBoard board, TimeProvider clock)
     {
-        this.options = options;
+        this.options = options with { Base = ModelLocator.Find(options.Base), From = options.From.Length > 0 ? ModelLocator.Find(options.From) : "" };
         this.board = board;
         this.clock = clock;
         folder = Path.GetFullPath(options.Output);

@@ -37,7 +37,7 @@ internal sealed class SceneTexts(ClipTokenizer tokenizer)
                 0 or 1 or 2 when claim.Object is not null => claim with { Object = (SceneObject)random.Next(16) },
                 3 or 4 when claim.Colour is not null => claim with { Colour = (SceneColour)random.Next(10) },
                 5 when claim.Place is not null => claim with { Place = (ScenePlace)random.Next(7) },
-                6 when claim.Style is not null => claim with { Style = (SceneStyle)random.Next(6) },
+                6 when claim.Style is not null => claim with { Style = random.Pick(SceneChoice.JudgedStyles) },
                 7 when claim.Side is not null and not SceneSide.Middle => claim with { Side = claim.Side == SceneSide.Left ? SceneSide.Right : SceneSide.Left },
                 7 when claim.Count is not null => claim with { Count = 1 + random.Next(3), Side = SceneSide.Middle },
                 _ => claim,

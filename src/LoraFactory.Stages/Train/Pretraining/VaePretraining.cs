@@ -23,7 +23,7 @@ internal sealed class VaePretraining : IPretraining
     public VaePretraining(PretrainOptions options)
     {
         this.options = options;
-        batches = new(options.Seed, PretrainingRun.Decided(options.BatchSize, Defaults.BatchSize), new SceneChoice(), disturbed: false);
+        batches = new(options.Seed, PretrainingRun.Decided(options.BatchSize, Defaults.BatchSize), EveryStyle, disturbed: false);
         if (options.From.Length > 0)
         {
             vae = AutoencoderKL.Load(options.From);
@@ -57,11 +57,13 @@ internal sealed class VaePretraining : IPretraining
     }
 
     /// <summary>Standard deviation of the latents; the UNet is given latents of about 1.</summary>
+    private static SceneChoice EveryStyle => new() { Styles = Enum.GetValues<SceneStyle>() };
+
     private double Deviation()
     {
         using var off = Autograd.NoGrad();
         using var scope = new Scope();
-        return vae.Encode(new SceneBatches(options.Seed + 5, 128, new SceneChoice(), disturbed: false).Of(0).PixelTensor()).Mean.Std(default, 1).Item();
+        return vae.Encode(new SceneBatches(options.Seed + 5, 128, EveryStyle, disturbed: false).Of(0).PixelTensor()).Mean.Std(default, 1).Item();
     }
 
     public IReadOnlyList<Metric> Examine(int scenes)
@@ -69,7 +71,7 @@ internal sealed class VaePretraining : IPretraining
         const int Batch = 32;
         using var off = Autograd.NoGrad();
         var errors = Enum.GetValues<SceneStyle>().ToDictionary(s => s, _ => new List<double>());
-        var fresh = new SceneBatches(options.Seed + 1_000_003, Batch, new SceneChoice(), disturbed: false);
+        var fresh = new SceneBatches(options.Seed + 1_000_003, Batch, EveryStyle, disturbed: false);
         for (var step = 0; (step + 1) * Batch <= scenes; step++)
         {
             using var scope = new Scope();
