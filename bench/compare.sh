@@ -54,19 +54,20 @@ print(json.dumps({"bench": "ops", "torch": torch.__version__, "ns": {k: round(t 
 PY
 }
 
-number() { sed -n "s/.*\"$1\": *\([0-9.eE+-]*\).*/\1/p" <<< "$2"; }
+# The first number of a field: "cpu_s": [1.5, 2] gives 1.5.
+number() { sed -n "s/.*\"$1\": *\[* *\([0-9.eE+-]*\).*/\1/p" <<< "$2"; }
 least() { printf '%s\n' "$@" | sort -g | head -n 1; }
-mine=() theirs=() my_memory=0 their_memory=0
+mine=() theirs=() my_cpu=() their_cpu=() my_memory=0 their_memory=0
 for _ in $(seq "$rounds"); do
   line=$("$root/lora" bench "${ours[@]}" "${options[@]}")
   echo "ours  $line"
-  if [ -n "$field" ]; then mine+=("$(number "$field" "$line")"); my_memory=$(number peak_rss_mb "$line"); fi
+  if [ -n "$field" ]; then mine+=("$(number "$field" "$line")"); my_cpu+=("$(number cpu_s "$line")"); my_memory=$(number peak_rss_mb "$line"); fi
   [ -z "$absent" ] || continue
   line=$(if [ -n "$script" ]; then cd "$scripts" && PYTHONDONTWRITEBYTECODE=1 "$peer" "$script" "${options[@]}"; else peer_operators; fi)
   echo "peer  $line"
-  if [ -n "$field" ]; then theirs+=("$(number "$field" "$line")"); their_memory=$(number peak_rss_mb "$line"); fi
+  if [ -n "$field" ]; then theirs+=("$(number "$field" "$line")"); their_cpu+=("$(number cpu_s "$line")"); their_memory=$(number peak_rss_mb "$line"); fi
 done
 if [ -z "$absent" ] && [ -n "$field" ]; then
-  awk -v a="$(least "${mine[@]}")" -v b="$(least "${theirs[@]}")" -v m="$my_memory" -v n="$their_memory" -v f="$field" \
-    'BEGIN { printf "ratio %s: ours %g, peer %g: ours is %.2f times as fast, with %.2f times the memory (%d and %d MB)\n", f, a, b, b / a, m / n, m, n }'
+  awk -v a="$(least "${mine[@]}")" -v b="$(least "${theirs[@]}")" -v c="$(least "${my_cpu[@]}")" -v d="$(least "${their_cpu[@]}")" -v m="$my_memory" -v n="$their_memory" -v f="$field" \
+    'BEGIN { printf "ratio %s: ours %g, peer %g: ours is %.2f times as fast by the clock, %.2f times by CPU seconds (%g and %g), with %.2f times the memory (%d and %d MB)\n", f, a, b, b / a, d / c, c, d, m / n, m, n }'
 fi

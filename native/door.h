@@ -76,6 +76,10 @@ DOOR_API const char* door_version(void);        /* "2.13.0" of the headers */
 DOOR_API const char* door_runtime_config(void); /* torch::show_config: run-time library's own words; malloc'ed once */
 DOOR_API int door_get_num_threads(void);
 DOOR_API int door_set_num_threads(int n);
+// Numbers of one vector register that the door's own products use: 16 (AVX-512), 8 (AVX2), or 0 where libtorch does all.
+// Setting takes the largest that the processor has and that is not above `most`.
+DOOR_API int door_get_lanes(void);
+DOOR_API void door_set_lanes(int most);
 DOOR_API int door_set_num_interop_threads(int n);
 DOOR_API int door_manual_seed(int64_t seed);
 DOOR_API int door_rng_get_state(int device_type, int device_index, door_tensor* out);

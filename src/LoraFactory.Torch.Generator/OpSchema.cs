@@ -16,6 +16,7 @@ internal sealed class OpArgument
 /// <summary>One line of ops.txt, taken apart.</summary>
 internal sealed class OpSchema
 {
+    public string Library = "";   // "aten"; "lora" for the door's own
     public string Name = "";      // "add_"
     public string Overload = "";  // "Tensor"
     public string Text = "";      // the schema itself
@@ -35,7 +36,10 @@ internal sealed class OpSchema
         }
         op.Text = line.Trim();
         var open = op.Text.IndexOf('(');
-        var full = op.Text.Substring("aten::".Length, open - "aten::".Length);
+        var library = op.Text.IndexOf("::", StringComparison.Ordinal);
+        if (library < 0 || library > open) throw new FormatException("a schema begins with its library, e.g. aten::");
+        op.Library = op.Text.Substring(0, library);
+        var full = op.Text.Substring(library + 2, open - library - 2);
         var dot = full.IndexOf('.');
         op.Name = dot < 0 ? full : full.Substring(0, dot);
         op.Overload = dot < 0 ? "" : full.Substring(dot + 1);

@@ -42,6 +42,8 @@ internal static unsafe partial class Native
     [DllImport(Door)] internal static extern byte* door_runtime_config();
     [DllImport(Door)] internal static extern int door_get_num_threads();
     [DllImport(Door)] internal static extern int door_set_num_threads(int n);
+    [DllImport(Door)] internal static extern int door_get_lanes();
+    [DllImport(Door)] internal static extern void door_set_lanes(int most);
     [DllImport(Door)] internal static extern int door_set_num_interop_threads(int n);
     [DllImport(Door)] internal static extern int door_manual_seed(long seed);
     [DllImport(Door)] internal static extern int door_rng_get_state(int deviceType, int deviceIndex, nint* state);

@@ -25,6 +25,16 @@ public static unsafe class TorchLibrary
         set => Native.Ok(Native.door_set_num_threads(value), "set_num_threads");
     }
 
+    /// <summary>
+    /// Numbers of one vector register that the door's own products of frozen layers use: 16 (AVX-512), 8 (AVX2), or 0 where libtorch does
+    /// all. Setting takes the largest that the processor has and that is not above the value.
+    /// </summary>
+    public static int Lanes
+    {
+        get => Native.door_get_lanes();
+        set => Native.door_set_lanes(value);
+    }
+
     /// <summary>Seeds the generators of all devices.</summary>
     public static void Seed(long seed) => Native.Ok(Native.door_manual_seed(seed), "manual_seed");
 

@@ -76,7 +76,7 @@ public sealed class Linear : AdaptableLayer
     /// <summary>Applies the layer.</summary>
     public Tensor Forward(Tensor x)
     {
-        if (Branches.Count == 0) return Ops.Linear(x, Weight.Value, Bias?.Value);
+        if (Branches.Count == 0) return Ops.LinearFrozen(x, Weight.Value, Bias?.Value);
         using var scope = new Scope();
         var oneType = !Autocast.IsOn(x.Device.Type) && x.DType == Weight.Value.DType && Branches.TrueForAll(b => b.Rows == 0 && b.Down.DType == x.DType);
         return scope.Keep(oneType ? Flat(x) : ByRows(x));
@@ -87,7 +87,7 @@ public sealed class Linear : AdaptableLayer
     {
         var shape = x.Shape;
         var rows = x.Dim == 2 ? x : x.Reshape([-1, shape[^1]]);
-        var y = Bias is { } bias ? bias.Value.Addmm(rows, Weight.Value.T()) : rows.Mm(Weight.Value.T());
+        var y = Ops.LinearFrozen(rows, Weight.Value, Bias?.Value);
         foreach (var branch in Branches) y.Addmm_(Dropped(rows, branch).Mm(branch.Down.T()), branch.Up.T(), alpha: branch.Scale);
         if (shape.Length == 2) return y;
         shape[^1] = y.Size(1);
@@ -97,7 +97,7 @@ public sealed class Linear : AdaptableLayer
     // Half precision (autocast decides for each product), or branches that have rows of their own.
     private Tensor ByRows(Tensor x)
     {
-        var y = Ops.Linear(x, Weight.Value, Bias?.Value);
+        var y = Ops.LinearFrozen(x, Weight.Value, Bias?.Value);
         foreach (var branch in Branches)
         {
             var low = Ops.Linear(Dropped(RowsOf(x, branch), branch), branch.Down);
@@ -127,9 +127,9 @@ public sealed class Conv2d : AdaptableLayer
     /// <summary>Applies the layer.</summary>
     public Tensor Forward(Tensor x)
     {
-        if (Branches.Count == 0) return Ops.Conv2d(x, Weight.Value, Bias?.Value, stride, padding);
+        if (Branches.Count == 0) return Ops.Conv2dFrozen(x, Weight.Value, Bias?.Value, stride, padding);
         using var scope = new Scope();
-        var y = Ops.Conv2d(x, Weight.Value, Bias?.Value, stride, padding);
+        var y = Ops.Conv2dFrozen(x, Weight.Value, Bias?.Value, stride, padding);
         foreach (var branch in Branches)
         {
             var low = Ops.Conv2d(Dropped(RowsOf(x, branch), branch), branch.Down, null, stride, padding);
