@@ -1,4 +1,5 @@
 using LoraFactory.Flow;
+using Microsoft.Data.Sqlite;
 
 namespace LoraFactory.Cli;
 
@@ -10,7 +11,7 @@ internal static class ErrorLine
         var (message, code) = Judge(failure, interrupted);
         error.WriteLine(message);
         if (debug) error.WriteLine(failure);
-        else if (!IsExpected(failure) && code == ExitCode.Failed) error.WriteLine("The same command with --debug shows where.");
+        else if (!IsExpected(failure) && !IsDiskFull(failure) && code == ExitCode.Failed) error.WriteLine("The same command with --debug shows where.");
         return (int)code;
     }
 
@@ -20,9 +21,12 @@ internal static class ErrorLine
         LoraException { Code: ExitCode.BadUsage } e => (e.Message, e.Code),
         LoraException e => ("lora: " + e.Message, e.Code),
         OperationCanceledException when interrupted => ("Interrupted. Run the same command again to go on.", ExitCode.Interrupted),
-        IOException { HResult: var h } when (h & 0xFFFF) is 28 or 122 => ("lora: the disk is full. Free some space and run the same command again; nothing was lost.", ExitCode.Failed),
+        _ when IsDiskFull(failure) => ("lora: the disk is full. Free some space and run the same command again; nothing was lost.", ExitCode.Failed),
         _ => ($"lora: {failure.Message.ReplaceLineEndings(" ")}", ExitCode.Failed),
     };
+
+    // ENOSPC and EDQUOT of files, SQLITE_FULL
+    private static bool IsDiskFull(Exception failure) => failure is IOException { HResult: var h } && (h & 0xFFFF) is 28 or 122 || failure is SqliteException { SqliteErrorCode: 13 };
 
     private static bool IsExpected(Exception failure) =>
         failure is LoraException || failure.GetType().Name is "ModelException" or "TorchException";

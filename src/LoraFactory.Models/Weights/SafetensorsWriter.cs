@@ -55,6 +55,8 @@ public static class SafetensorsWriter
         catch (Exception e)
         {
             File.Delete(aside);
+            if (e is IOException && (e.HResult & 0xFFFF) is 28 or 122) // ENOSPC, EDQUOT
+                throw new ModelException($"{path} could not be written: the disk is full. Free some space and run the same command again; nothing was lost.", e);
             if (e is IOException or UnauthorizedAccessException)
                 throw new ModelException($"{path} could not be written ({e.Message.TrimEnd('.')}): the file that was there, if any, is unchanged. Check free space and rights.", e);
             throw;

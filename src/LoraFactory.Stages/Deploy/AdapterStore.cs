@@ -100,7 +100,15 @@ public sealed class AdapterStore(string folder)
         foreach (var left in new[] { incoming, outgoing })
             if (Directory.Exists(left)) Directory.Delete(left, recursive: true);
         Directory.CreateDirectory(incoming);
-        foreach (var item in Directory.EnumerateFiles(bundle)) File.Copy(item, Path.Combine(incoming, Path.GetFileName(item)));
+        try
+        {
+            foreach (var item in Directory.EnumerateFiles(bundle)) File.Copy(item, Path.Combine(incoming, Path.GetFileName(item)));
+        }
+        catch
+        {
+            Directory.Delete(incoming, recursive: true); // a full disk is not left fuller
+            throw;
+        }
         if (Directory.Exists(target)) Directory.Move(target, outgoing);
         Directory.Move(incoming, target);
         if (Directory.Exists(outgoing)) Directory.Delete(outgoing, recursive: true);

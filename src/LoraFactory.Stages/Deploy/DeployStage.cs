@@ -74,7 +74,7 @@ public sealed class DeployStage : IStage
         RunDirectory.WriteJson(run.File(StageName.Deploy, "endpoint.json"), endpoint);
         bar.Set(4);
         return new(1, state == "refused" ? 0 : 1, state == "refused" ? new Dictionary<string, int> { [certificate.Fault] = 1 } : new Dictionary<string, int>(),
-            $"{stored.Name} version {stored.Version} is {state}: {why} Serve it with: lora serve");
+            $"{stored.Name} version {stored.Version} is {state}: {why}{(state == "champion" ? " Serve it with: lora serve" : "")}");
     }
 
     private static Certificate Certify(StageContext context, TrainPlan plan, Device device, string file, CancellationToken token)
