@@ -7,8 +7,12 @@ namespace LoraFactory.Flow;
 /// <param name="Urls">Absolute http(s) URLs where the crawl begins.</param>
 public sealed record Seed(string Id, string Topic, IReadOnlyList<SeedTerm> Terms, IReadOnlyList<string> Urls);
 
-/// <summary>One related term. <paramref name="Relation"/> names where it came from ("topic", "wordnet:hyponym", "conceptnet:RelatedTo", "user").</summary>
-public sealed record SeedTerm(string Text, double Weight, string Relation);
+/// <summary>One related term. <paramref name="Relation"/> names where it came from ("topic", "wordnet:hyponym", "conceptnet:RelatedTo", "user", "also").</summary>
+public sealed record SeedTerm(string Text, double Weight, string Relation)
+{
+    /// <summary>Relation of words that are looked for besides the topic (seed.also): they order the crawl and judge no picture.</summary>
+    public const string Also = "also";
+}
 
 /// <summary>A fetched page with the pictures found on it. Bytes lie in the run's blob store under <see cref="BlobHash"/>.</summary>
 public sealed record Page

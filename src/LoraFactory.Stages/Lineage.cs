@@ -3,7 +3,7 @@ using LoraFactory.Flow;
 namespace LoraFactory.Stages;
 
 /// <summary>One noun on the way back.</summary>
-/// <param name="Kind">"endpoint", "report", "adapter", "plan", "sample", "record", "page" or "seed".</param>
+/// <param name="Kind">"endpoint", "report", "adapter", "plan", "sample", "record", "page", "seed" or "decision".</param>
 /// <param name="Id">Its id.</param>
 /// <param name="What">One line: name, caption, URL.</param>
 /// <param name="Parents">Ids of what it was made from.</param>
@@ -20,7 +20,7 @@ public sealed class Lineage
     public Lineage(RunDirectory run)
     {
         this.run = run;
-        if (One<Seed>(StageName.Crawl, "seed.json") is { } seed) Add("seed", seed.Id, $"\"{seed.Topic}\", {seed.Terms.Count} terms, {seed.Urls.Count} addresses", []);
+        if (One<Seed>(StageName.Crawl, "seed.json") is { } seed) Add("seed", seed.Id, $"\"{seed.Topic}\", {seed.Terms.Count} terms, {seed.Urls.Count} addresses", Decision(StageName.Crawl));
         foreach (var page in Many<Page>(StageName.Crawl, "pages.jsonl"))
             Add("page", page.Id, $"{page.Url}  fetched {page.FetchedAt:yyyy-MM-dd HH:mm:ss}Z, licence {page.Licence ?? "not stated"}", [page.SeedId]);
         foreach (var record in Many<Record>(StageName.Clean, "records.jsonl"))
@@ -30,7 +30,7 @@ public sealed class Lineage
         if (PathOf(StageName.Configure, "plan.yaml") is var planPath && File.Exists(planPath) && PlanFile.Read(planPath) is var plan)
             Add("plan", plan.Id, $"rank {plan.Train.Rank}, {plan.Train.Steps} steps, base {plan.BaseHash}", [.. plan.TrainSampleIds, .. plan.ValidationSampleIds]);
         if (One<Adapter>(StageName.Train, "adapter.json") is { } adapter)
-            Add("adapter", adapter.Id, $"{adapter.Path}  {adapter.Steps} steps, sha256 {adapter.Sha256}", [adapter.PlanId]);
+            Add("adapter", adapter.Id, $"{adapter.Path}  {adapter.Steps} steps, sha256 {adapter.Sha256}", [adapter.PlanId, .. Decision(StageName.Train)]);
         if (One<Report>(StageName.Evaluate, "report.json") is { } report) Add("report", report.Id, report.Verdict, [report.AdapterId]);
         if (One<Endpoint>(StageName.Deploy, "endpoint.json") is { } endpoint)
             Add("endpoint", endpoint.Id, $"{endpoint.AdapterName} version {endpoint.Version}, {endpoint.State}", [endpoint.ReportId]);
@@ -61,6 +61,14 @@ public sealed class Lineage
             }
         }
         return found;
+    }
+
+    // The decision of feedback that a stage's files were made by.
+    private IReadOnlyList<string> Decision(StageName stage)
+    {
+        if (Retraining.Behind(run, stage) is not { } by) return [];
+        Add("decision", by.Decision, $"train {by.Adapter}{(by.Parent is { } version ? $" version {version}" : "")} again: {by.Why}, decided {by.At:yyyy-MM-dd HH:mm:ss}Z", []);
+        return [by.Decision];
     }
 
     private LineageNode Newest()

@@ -1,12 +1,59 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using LoraFactory.Flow;
 
 namespace LoraFactory.Stages;
 
-/// <summary>Reads what the feedback stage decided, for <c>lora run --continue</c>.</summary>
-public static class Retraining
+/// <summary>Carries out what the feedback stage decided, for <c>lora run --continue</c>.</summary>
+public static partial class Retraining
 {
     private const string FileName = "decision.json";
+    private const string Carried = "continuation.json";
+    private const int LongestPrompt = 300;
+
+    /// <summary>
+    /// Begins to carry out the decision, or finds that it was begun before: then the same comes back, and the line goes on where it stopped. Null
+    /// when nothing is to be trained again.
+    /// </summary>
+    /// <exception cref="LoraException">There is no decision, it cannot be read, or the recipe's web is there only while the demo plays it.</exception>
+    public static Continuation? Begin(RunDirectory run, Recipe recipe, DateTimeOffset now)
+    {
+        if (Wanted(run) is not { } from) return null;
+        var id = ContentId.OfFile(run.File(StageName.Feedback, FileName))[..16];
+        var before = Of(run);
+        if (before?.Decision == id) return before;
+        Reachable(recipe);
+        using var decision = Open(run);
+        var root = decision.RootElement;
+        int? parent = root.TryGetProperty("version", out var version) && version.ValueKind == JsonValueKind.Number && version.TryGetInt32(out var number) ? number : null;
+        var continuation = new Continuation
+        {
+            Decision = id,
+            Why = Text(root, "why") ?? "low ratings",
+            Adapter = Text(root, "adapter") ?? recipe.Name,
+            Parent = parent,
+            Round = (before?.Round ?? 0) + 1,
+            From = from,
+            SeedOffset = Math.Max(parent ?? 0, (before?.SeedOffset ?? 0) + 1),
+            Prompts = Prompts(root),
+            At = now,
+        };
+        RunDirectory.WriteJson(run.File(StageName.Feedback, Carried), continuation);
+        return continuation;
+    }
+
+    /// <summary>The decision that the run goes by, null when none was carried out yet.</summary>
+    public static Continuation? Of(RunDirectory run)
+    {
+        var path = Path.Combine(run.Path, "8-feedback", Carried);
+        return File.Exists(path) ? RunDirectory.ReadJson<Continuation>(path) : null;
+    }
+
+    /// <summary>The decision that a stage's present files were made by, null when they are older or there is none.</summary>
+    public static Continuation? Behind(RunDirectory run, StageName stage) => Of(run) is { } continuation && Started(run, stage) >= continuation.At ? continuation : null;
+
+    /// <summary>The stage that a decision begins with, when it has not run since.</summary>
+    public static StageName? Pending(RunDirectory run) => Of(run) is { } continuation && Started(run, continuation.From) < continuation.At ? continuation.From : null;
 
     /// <summary>The stage to begin again with, or null when nothing is to be trained again.</summary>
     /// <exception cref="LoraException">There is no decision, or it cannot be read.</exception>
@@ -25,9 +72,35 @@ public static class Retraining
     public static string Explain(RunDirectory run)
     {
         using var decision = Open(run);
-        var why = decision.RootElement.TryGetProperty("why", out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
+        var why = Text(decision.RootElement, "why");
         return $"Feedback decided not to train again{(why is null ? "." : ": " + why)}";
     }
+
+    // A stage that was cleared has no record: it runs anyway.
+    private static DateTimeOffset? Started(RunDirectory run, StageName stage)
+    {
+        var path = Path.Combine(run.Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", StageRecord.FileName);
+        return File.Exists(path) ? RunDirectory.ReadJson<StageRecord>(path).Started : null;
+    }
+
+    // Said before the old crawl is cleared away: no name server knows names under .test (RFC 6761).
+    private static void Reachable(Recipe recipe)
+    {
+        if (recipe.Label.Source == "folder" || recipe.Seed.Urls.Count == 0) return;
+        var played = recipe.Seed.Urls.Select(u => new Uri(u).Host).Where(h => h.EndsWith(".test", StringComparison.OrdinalIgnoreCase)
+            && !recipe.Crawl.Resolve.Any(r => r.StartsWith(h + "=", StringComparison.OrdinalIgnoreCase))).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
+        if (played.Count == recipe.Seed.Urls.Select(u => new Uri(u).Host).Distinct(StringComparer.OrdinalIgnoreCase).Count())
+            throw new LoraException($"seed.urls is a web that is there only while the demo plays it ({played[0]} is a name that no server knows): go on with lora demo --continue, or say in crawl.resolve where it is.", ExitCode.BadUsage);
+    }
+
+    private static List<string> Prompts(JsonElement decision)
+    {
+        if (!decision.TryGetProperty("worst_prompts", out var worst) || worst.ValueKind != JsonValueKind.Array) return [];
+        return [.. worst.EnumerateArray().Where(p => p.ValueKind == JsonValueKind.String).Select(p => Spaces().Replace(Tag().Replace(p.GetString()!, " "), " ").Trim())
+            .Where(p => p.Length > 0).Select(p => p.Length > LongestPrompt ? p[..LongestPrompt] : p).Distinct(StringComparer.Ordinal)];
+    }
+
+    private static string? Text(JsonElement item, string key) => item.TryGetProperty(key, out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
 
     private static JsonDocument Open(RunDirectory run)
     {
@@ -45,4 +118,10 @@ public static class Retraining
             throw new LoraException($"{path} is not JSON: {e.Message} Run lora feedback again.", inner: e);
         }
     }
+
+    [GeneratedRegex("<[^<>]{1,300}>", RegexOptions.NonBacktracking)]
+    private static partial Regex Tag();
+
+    [GeneratedRegex(@"\s+", RegexOptions.NonBacktracking)]
+    private static partial Regex Spaces();
 }

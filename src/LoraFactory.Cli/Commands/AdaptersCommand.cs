@@ -26,7 +26,7 @@ public sealed class AdaptersCommand : ICommandFile
             foreach (var version in adapters.Names.SelectMany(adapters.Versions))
             {
                 world.Out.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(version, RunDirectory.Json)
-                    : $"{version.Name,-20} v{version.Version,-4} {version.State,-10} {version.StoredAt:yyyy-MM-dd HH:mm}  {version.Why}");
+                    : $"{version.Name,-20} v{version.Version,-4} {version.State,-10} {version.StoredAt:yyyy-MM-dd HH:mm}  {(version.Parent is { } parent ? $"after v{parent}: " : "")}{version.Why}");
             }
             if (adapters.Names.Count == 0) world.Error.WriteLine($"{adapters.Folder} is empty; lora run RECIPE puts an adapter there.");
             return (int)ExitCode.Done;

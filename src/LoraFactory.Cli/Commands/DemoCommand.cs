@@ -14,7 +14,7 @@ public sealed class DemoCommand : ICommandFile
     /// <inheritdoc/>
     public int Order => 20;
 
-    private sealed record Wishes(string Site, bool OwnSite, string? Topic, string[] Sets, string Runs, bool Fresh, bool KeepServing);
+    private sealed record Wishes(string Site, bool OwnSite, string? Topic, string[] Sets, string Runs, bool Fresh, bool GoOn, bool KeepServing);
 
     /// <inheritdoc/>
     public Command Build(CommandWorld world)
@@ -23,13 +23,14 @@ public sealed class DemoCommand : ICommandFile
         var site = new Option<string?>("--site") { Description = "Another demo web: a folder with a folder for each host", HelpName = "DIR" };
         var topic = new Option<string?>("--topic") { Description = "Another topic, in a few words", HelpName = "T" };
         var fresh = new Option<bool>("--fresh") { Description = "Forget an earlier run of the demo" };
+        var goOn = new Option<bool>("--continue") { Description = "Carry out what lora feedback recipes/demo.yaml decided: train again, with another seed" };
         var sets = RunCommand.SetOption();
         var runs = RunCommand.RunsOption();
-        var command = new Command("demo", "The whole line on a small web on loopback: topic to picture, offline") { keep, site, topic, fresh, sets, runs };
+        var command = new Command("demo", "The whole line on a small web on loopback: topic to picture, offline") { keep, site, topic, fresh, goOn, sets, runs };
         command.SetAction(async (parsed, token) =>
         {
             var own = parsed.GetValue(site);
-            var wishes = new Wishes(own ?? Path.Combine(Root(), "demo", "web"), own is not null, parsed.GetValue(topic), parsed.GetValue(sets) ?? [], parsed.GetValue(runs)!, parsed.GetValue(fresh), parsed.GetValue(keep));
+            var wishes = new Wishes(own ?? Path.Combine(Root(), "demo", "web"), own is not null, parsed.GetValue(topic), parsed.GetValue(sets) ?? [], parsed.GetValue(runs)!, parsed.GetValue(fresh), parsed.GetValue(goOn), parsed.GetValue(keep));
             await RunAsync(world, wishes, token);
             return (int)ExitCode.Done;
         });
@@ -38,6 +39,7 @@ public sealed class DemoCommand : ICommandFile
 
     private static async Task RunAsync(CommandWorld world, Wishes wishes, CancellationToken token)
     {
+        if (wishes is { Fresh: true, GoOn: true }) throw new LoraException("--fresh forgets the run that --continue goes on with; give one of them.", ExitCode.BadUsage);
         await using var web = await DemoWeb.StartAsync(wishes.Site);
         await world.Error.WriteLineAsync($"The demo web is on 127.0.0.1:{web.Port}: {string.Join(", ", web.Hosts)}");
         var overrides = DemoPlan.Overrides(web, wishes.Site, wishes.OwnSite, wishes.Topic);
@@ -46,6 +48,11 @@ public sealed class DemoCommand : ICommandFile
         var place = Path.Combine(wishes.Runs, recipe.Name);
         if (wishes.Fresh && Directory.Exists(place)) Directory.Delete(place, recursive: true);
         var run = new RunDirectory(place);
+        if (wishes.GoOn && Retraining.Begin(run, recipe, world.Clock.GetUtcNow()) is null)
+        {
+            await world.Error.WriteLineAsync(Retraining.Explain(run));
+            return;
+        }
         await RunCommand.RunLine(world, FactoryLine.Standard(), run, reading, new LineRequest(), json: false, token);
         RunCommand.WriteResults(world, run);
         var endpoint = Path.Combine(run.Of(StageName.Deploy), "endpoint.json");

@@ -31,7 +31,7 @@ public sealed class RunCommand : ICommandFile
         var sets = SetOption();
         var runs = RunsOption();
         var json = new Option<bool>("--json") { Description = "One JSON line per stage on the standard output" };
-        var goOn = new Option<bool>("--continue") { Description = "Train again when the feedback stage has decided so" };
+        var goOn = new Option<bool>("--continue") { Description = "Carry out what lora feedback decided: train again on more data, with another seed" };
         var command = new Command("run", "Run a recipe: crawl to deploy, from where it stopped") { recipe, from, to, sets, runs, json, goOn };
         command.SetAction(async (parsed, token) =>
         {
@@ -42,12 +42,11 @@ public sealed class RunCommand : ICommandFile
             var request = new LineRequest(parsed.GetValue(from), parsed.GetValue(to));
             if (parsed.GetValue(goOn))
             {
-                if (Retraining.Wanted(run) is not { } start)
+                if (Retraining.Begin(run, chosen, world.Clock.GetUtcNow()) is null)
                 {
                     await world.Error.WriteLineAsync(Retraining.Explain(run));
                     return (int)ExitCode.Done;
                 }
-                request = request with { From = request.From ?? start };
             }
             await RunLine(world, FactoryLine.Standard(), run, reading, request, parsed.GetValue(json), token);
             if (!parsed.GetValue(json)) WriteResults(world, run);
@@ -61,6 +60,12 @@ public sealed class RunCommand : ICommandFile
     {
         if (line.Names.Count == 0) throw new LoraException("this build has no stages.");
         using var board = world.NewBoard();
+        if (Retraining.Of(run) is { } continuation)
+        {
+            board.Line(continuation.Summary);
+            reading = continuation.Applied(reading);
+            if (Retraining.Pending(run) is { } pending && !(request.From <= pending) && !(request.To < pending)) request = request with { From = pending };
+        }
         var context = new StageContext { Run = run, Recipe = reading.Recipe, Progress = board, Clock = world.Clock, Seed = reading.Recipe.RandomSeed };
         await line.RunAsync(context, request, reading.Origins, result =>
         {

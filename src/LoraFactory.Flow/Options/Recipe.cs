@@ -59,6 +59,9 @@ public sealed record SeedOptions
     /// <summary>User's own synonyms.</summary>
     [Option("Your own synonyms of the topic; each counts as much as the topic itself.", Max = 1000)]
     public IReadOnlyList<string> Synonyms { get; init; } = [];
+    /// <summary>What else is looked for.</summary>
+    [Option("Phrases whose words make a link worth following, besides the topic; they judge no picture. lora run --continue adds the worst-rated prompts.", Max = 100)]
+    public IReadOnlyList<string> Also { get; init; } = [];
     /// <summary>How far terms are expanded.</summary>
     [Option("How many links away from the topic a related term may be.", Min = 0, Max = 3, Unit = "links")]
     public int ExpandDepth { get; init; } = 1;
@@ -284,6 +287,9 @@ public sealed record EvaluateOptions
     /// <summary>Prompts.</summary>
     [Option("Prompts drawn by base and adapter on the same seeds; {trigger} is replaced. Empty makes them from the topic's captions.", Max = 1000)]
     public IReadOnlyList<string> Prompts { get; init; } = [];
+    /// <summary>More prompts.</summary>
+    [Option("Prompts drawn besides these or the captions; lora run --continue adds the worst-rated ones.", Max = 100)]
+    public IReadOnlyList<string> Also { get; init; } = [];
     /// <summary>Seeds per prompt.</summary>
     [Option("Pictures per prompt, each with its own seed.", Min = 1, Max = 100, Unit = "pictures")]
     public int SeedsPerPrompt { get; init; } = 2;

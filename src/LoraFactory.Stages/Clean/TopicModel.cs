@@ -43,6 +43,7 @@ public sealed class TopicModel
     /// <summary>Learns from the pages of a run. The order of the pages does not matter.</summary>
     public TopicModel(Seed seed, IReadOnlyList<TopicPage> pages)
     {
+        seed = seed with { Terms = [.. seed.Terms.Where(t => t.Relation != SeedTerm.Also)] };
         _seed = new TopicRelevance(seed);
         foreach (var term in seed.Terms)
         {

@@ -21,6 +21,9 @@ public static class SeedExpansion
         ["/r/InstanceOf"] = 0.4, ["/r/PartOf"] = 0.3, ["/r/HasA"] = 0.3, ["/r/UsedFor"] = 0.3, ["/r/MadeOf"] = 0.25, ["/r/AtLocation"] = 0.2, ["/r/HasContext"] = 0.2,
     };
 
+    private const double AlsoWeight = 0.3;
+    private const int MostAlso = 100;
+
     private static readonly HashSet<string> Stop = new(StringComparer.Ordinal)
     {
         "a", "an", "the", "of", "in", "on", "at", "by", "to", "and", "or", "for", "with", "from", "as", "is", "are", "be", "that", "which", "who", "it", "its",
@@ -54,10 +57,18 @@ public static class SeedExpansion
             if (concepts is not null) FromConcepts(concepts, phrase, weight, options.ExpandDepth, Add);
         }
         var kept = terms.Values.OrderByDescending(t => t.Relation == "topic").ThenByDescending(t => t.Weight).ThenBy(t => t.Text, StringComparer.Ordinal).Take(options.MaxTerms).ToList();
+        kept.AddRange(Also(options.Also, kept));
         var urls = options.Urls.Select(u => CanonicalUrl.Parse(u)?.AbsoluteUri
             ?? throw new LoraException($"seed.urls: \"{u}\" is not an absolute http or https URL.", ExitCode.BadUsage)).Distinct(StringComparer.Ordinal).ToList();
         var id = ContentId.Of([topic, .. kept.Select(t => $"{t.Text}={t.Weight}"), .. urls]);
         return new(id, topic, kept, urls);
+    }
+
+    // Words of phrases that are looked for besides the topic, each once, none that is a term already.
+    private static List<SeedTerm> Also(IReadOnlyList<string> phrases, List<SeedTerm> terms)
+    {
+        var known = terms.SelectMany(t => WordStem.Words(t.Text)).Select(WordStem.Of).ToHashSet(StringComparer.Ordinal);
+        return [.. phrases.SelectMany(WordStem.Words).Where(w => w.Length > 2 && !Stop.Contains(w) && known.Add(WordStem.Of(w))).Take(MostAlso).Select(w => new SeedTerm(w, AlsoWeight, SeedTerm.Also))];
     }
 
     // A topic's rarer words say more about it: weight by inverse frequency in WordNet's glosses, so that together they count as the whole.

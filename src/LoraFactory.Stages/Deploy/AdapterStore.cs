@@ -19,6 +19,10 @@ public sealed record StoredAdapter
     public required string ReportId { get; init; }
     /// <summary>Base model as the recipe calls it.</summary>
     public required string Base { get; init; }
+    /// <summary>Version whose ratings called for this one; null for a first one.</summary>
+    public int? Parent { get; init; }
+    /// <summary>Id of the decision that called for it, null where there was none.</summary>
+    public string? Decision { get; init; }
     /// <summary>Run directory that it came from.</summary>
     public required string Run { get; init; }
     /// <summary>Why it has its state, one sentence.</summary>

@@ -55,6 +55,7 @@ public sealed class DeployStage : IStage
 
         var (state, why) = !certificate.Granted ? ("refused", certificate.Summary)
             : recipe.Deploy.RequirePassed && !report.Passed ? ("candidate", report.Verdict) : ("champion", $"{certificate.Summary}; {report.Verdict}");
+        var behind = Retraining.Behind(run, StageName.Train);
         var store = new AdapterStore(recipe.Deploy.Store);
         var stored = store.Add(new()
         {
@@ -66,6 +67,8 @@ public sealed class DeployStage : IStage
             ReportId = report.Id,
             Base = recipe.Base.Model,
             Run = run.Path,
+            Parent = behind?.Parent,
+            Decision = behind?.Decision,
             Why = why,
             StoredAt = context.Clock.GetUtcNow(),
         }, bundle);

@@ -50,10 +50,12 @@ public sealed class EvaluateStage : IStage
         return new(1, 1, new Dictionary<string, int>(), $"{verdict} See {run.File(StageName.Evaluate, "report.html")}");
     }
 
-    // The recipe's prompts; without them, what the held-out pictures show.
-    private static List<string> Prompts(Recipe recipe, List<Sample> samples) => recipe.Evaluate.Prompts.Count > 0
-        ? [.. recipe.Evaluate.Prompts.Select(p => p.Replace("{trigger}", recipe.Label.Trigger, StringComparison.Ordinal))]
-        : [.. samples.OrderByDescending(s => s.Split).Select(s => s.Caption).Distinct(StringComparer.Ordinal).Take(8)];
+    // The recipe's prompts; without them, what the held-out pictures show. Then those of evaluate.also.
+    private static List<string> Prompts(Recipe recipe, List<Sample> samples)
+    {
+        var first = recipe.Evaluate.Prompts.Count > 0 ? recipe.Evaluate.Prompts : [.. samples.OrderByDescending(s => s.Split).Select(s => s.Caption).Distinct(StringComparer.Ordinal).Take(8)];
+        return [.. first.Concat(recipe.Evaluate.Also).Select(p => p.Replace("{trigger}", recipe.Label.Trigger, StringComparison.Ordinal)).Distinct(StringComparer.Ordinal)];
+    }
 
     private sealed record Drawn(List<Picture> Base, List<Picture> Adapter, Metric Speed);
 

@@ -26,7 +26,7 @@ public sealed record RetrainDecision
     public required string Why { get; init; }
     /// <summary>When it was decided.</summary>
     public required DateTimeOffset At { get; init; }
-    /// <summary>Prompts of the worst-rated pictures, worst first.</summary>
+    /// <summary>Prompts whose pictures are rated below the threshold on average, worst first, at most five.</summary>
     public IReadOnlyList<string> WorstPrompts { get; init; } = [];
 
     /// <summary>Mean of ratings and its 95 % interval by Student's t, kept within 0..1; NaN where there are too few (none, or one for the interval).</summary>
@@ -60,7 +60,8 @@ public sealed record RetrainDecision
             Why = !enough ? $"only {n} ratings, fewer than {options.MinCount}: no decision"
                 : low ? $"the mean of the last {n} ratings, {mean:F2}, is below {options.MinMean:F2}" : $"the mean of the last {n} ratings, {mean:F2}, is at least {options.MinMean:F2}",
             At = now,
-            WorstPrompts = [.. window.OrderBy(r => r.Value).Select(r => r.Prompt).Distinct(StringComparer.Ordinal).Take(5)],
+            WorstPrompts = [.. window.GroupBy(r => r.Prompt, StringComparer.Ordinal).Select(g => (Prompt: g.Key, Mean: g.Average(r => r.Value)))
+                .Where(p => p.Mean < options.MinMean - 1e-9).OrderBy(p => p.Mean).Select(p => p.Prompt).Take(5)],
         };
     }
 }

@@ -152,6 +152,21 @@ public sealed class WholeLineTests(FinishedLine line) : IAsyncLifetime
         var goesOn = await line.LoraAsync("run", place, ["--continue", "--to", "crawl", "--json"], TestContext.Current.CancellationToken);
         Assert.True(goesOn.Code == 0, goesOn.Error);
         Assert.False(Assert.Single(goesOn.Json).GetProperty("skipped").GetBoolean());
+
+        // from here on the run goes by the decision, also without --continue
+        var fourth = await line.LoraAsync("run", place, ["--json"], TestContext.Current.CancellationToken);
+        Assert.True(fourth.Code == 0, fourth.Error);
+        Assert.Contains("going on after feedback on tiny version 1", fourth.Error);
+        Assert.Equal([true, false, false, false, false, false, false], fourth.Json.Select(s => s.GetProperty("skipped").GetBoolean()));
+        var versions = store.Versions(FinishedLine.Name);
+        Assert.Equal(("1:retired 2:refused 3:retired 4:champion", 4), (States(), versions.Select(v => v.Sha256).Distinct().Count()));
+        Assert.Equal((1, null), (versions[3].Parent, versions[0].Parent));
+        var report = RunDirectory.ReadJson<Report>(Path.Combine(place, "runs", FinishedLine.Name, "6-evaluate", "report.json"));
+        Assert.Equal(4, report.Metrics[0].N); // three prompts and the one that was rated
+        var lineage = await FinishedLine.LoraAsync(["lineage", Path.Combine(place, "runs", FinishedLine.Name), "--json"], TestContext.Current.CancellationToken);
+        Assert.Contains("train tiny version 1 again: the mean of the last 3 ratings, 0.20", Assert.Single(lineage.Json, n => n.GetProperty("kind").GetString() == "decision").GetProperty("what").GetString());
+        var done = await line.LoraAsync("run", place, ["--continue", "--json"], TestContext.Current.CancellationToken);
+        Assert.All(done.Json, s => Assert.True(s.GetProperty("skipped").GetBoolean(), s.ToString()));
     }
 
     // Serves the store, draws with and without the champion, and rates three pictures low.

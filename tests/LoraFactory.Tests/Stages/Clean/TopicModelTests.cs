@@ -23,6 +23,13 @@ public class TopicModelTests
     }
 
     [Fact]
+    public void Words_that_the_crawl_looks_for_besides_the_topic_judge_no_picture()
+    {
+        var wider = Seed with { Terms = [.. Seed.Terms, new("vase", 0.3, SeedTerm.Also), new("flowers", 0.3, SeedTerm.Also)] };
+        Assert.Equal(0, new TopicModel(wider, []).Judge("A vase of flowers", "", new TopicPage("", "", [""])).Value);
+    }
+
+    [Fact]
     public void Words_of_the_topic_that_no_term_names_are_learnt_from_its_pages()
     {
         var model = new TopicModel(Seed, Pages(12, 12));

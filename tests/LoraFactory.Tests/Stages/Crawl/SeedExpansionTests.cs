@@ -18,6 +18,18 @@ public sealed class SeedExpansionTests
     }
 
     [Fact]
+    public void Words_of_what_else_is_looked_for_come_last_and_weigh_little()
+    {
+        var seed = SeedExpansion.Expand(Options with { Also = ["a blueprint of a pink cat in the snow", "two pink cats"] }, null, null);
+        Assert.Equal(["pink", "cat", "snow", "two"], seed.Terms.Where(t => t.Relation == SeedTerm.Also).Select(t => t.Text));
+        Assert.Equal(seed.Terms.Count - 4, seed.Terms.TakeWhile(t => t.Relation != SeedTerm.Also).Count());
+        var relevance = new TopicRelevance(seed);
+        Assert.InRange(relevance.Of("a cat"), 0.01, 0.4);
+        Assert.True(relevance.Of("a blueprint of a cat") > relevance.Of("a blueprint of a car"));
+        Assert.NotEqual(SeedExpansion.Expand(Options, null, null).Id, seed.Id);
+    }
+
+    [Fact]
     public void WordNet_adds_synonyms_kinds_and_words_of_the_definition()
     {
         using var net = WordNet.Open();

@@ -31,7 +31,9 @@ public sealed class FeedbackTests : IDisposable
         var decision = RetrainDecision.Of("style", Ratings(0.2, 0.4, 0.6, 0.8), new FeedbackOptions(), DateTimeOffset.UnixEpoch);
         Assert.Equal(0.5, decision.Mean, 9);
         Assert.Equal(0.5 - 3.182446 * 0.2581989 / 2, decision.Low, 5); // t(3, 0.975) · s / √n
-        Assert.Equal(["prompt 0.2", "prompt 0.4", "prompt 0.6", "prompt 0.8"], decision.WorstPrompts);
+        Assert.Equal(["prompt 0.2", "prompt 0.4", "prompt 0.6"], decision.WorstPrompts); // 0.8 is well rated
+        List<Rating> mixed = [.. Ratings(0.1), .. Ratings(0.9).Select(r => r with { Prompt = "prompt 0.1" }), .. Ratings(0.5)];
+        Assert.Equal(["prompt 0.1", "prompt 0.5"], RetrainDecision.Of("style", mixed, new FeedbackOptions { MinMean = 0.55 }, DateTimeOffset.UnixEpoch).WorstPrompts);
         Assert.True(double.IsNaN(RetrainDecision.Interval([0.5]).Low) && double.IsNaN(RetrainDecision.Interval([]).Mean));
     }
 
