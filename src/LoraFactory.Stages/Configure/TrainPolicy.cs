@@ -81,7 +81,7 @@ public sealed class MeasuredPolicy : ITrainPolicy
     /// <inheritdoc/>
     public Proposal Steps(DataComplexity data, BaseFacts facts, int batch)
     {
-        var passes = data.Pictures < 30 ? 80 : data.Pictures < 200 ? 40 : 20;
+        var passes = data.Pictures < 30 ? 100 : data.Pictures < 200 ? 60 : 20;
         var steps = Math.Clamp(Math.Ceiling((double)passes * data.Pictures / batch / 10) * 10, 150, 5000);
         return new(steps, $"every one of {data.Pictures} pictures about {passes} times at batch {batch}, within 150..5000");
     }

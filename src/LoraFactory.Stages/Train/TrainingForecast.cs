@@ -28,6 +28,7 @@ public sealed class TrainingForecast : ITrainingForecast
     /// <summary>Program, libraries and allocator's slack, in MiB.</summary>
     private const double Runtime = 350;
 
+    private static readonly TimeSpan LongestMeasurement = TimeSpan.FromSeconds(3);
     private static readonly ConcurrentDictionary<(Device Device, int Threads), double> Rates = new();
 
     /// <inheritdoc/>
@@ -110,7 +111,7 @@ public sealed class TrainingForecast : ITrainingForecast
 
     /// <summary>
     /// Operations per second of a product of two matrices of 768² on a device (the processor unless given), with the threads that are set: the best of
-    /// several, since other work only slows it down.
+    /// many, since other work only slows it down; at most three seconds.
     /// </summary>
     public static double MeasureRate(Device? device = null) => TorchThread.Shared.Run(() =>
     {
@@ -121,13 +122,16 @@ public sealed class TrainingForecast : ITrainingForecast
         var a = Ops.Randn([n, n], device: place);
         a.Mm(a).Dispose();
         TorchLibrary.Synchronize(place);
-        var best = double.PositiveInfinity;
-        for (var i = 0; i < 8; i++)
+        // other work on the machine disturbs most products: go on until the best has stood for a while
+        var (best, stood, began) = (double.PositiveInfinity, 0, Stopwatch.GetTimestamp());
+        while (stood < 25 && Stopwatch.GetElapsedTime(began) < LongestMeasurement)
         {
             var started = Stopwatch.GetTimestamp();
             a.Mm(a).Dispose();
             TorchLibrary.Synchronize(place);
-            best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalSeconds);
+            var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+            stood = seconds < 0.98 * best ? 0 : stood + 1;
+            best = Math.Min(best, seconds);
         }
         return 2.0 * n * n * n / best;
     });
