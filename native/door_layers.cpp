@@ -234,7 +234,7 @@ int door_get_lanes(void) {
 void door_set_lanes(int most) { few_rows::chosen = few_rows::best(most); }
 }
 
-TORCH_LIBRARY(lora, m) {
+TORCH_LIBRARY_FRAGMENT(lora, m) {
   m.def("linear_frozen(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", &linear);
   m.def("conv2d_frozen(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0) -> Tensor",
         &conv2d);

@@ -1,11 +1,10 @@
 // The products of few_rows.h for one instruction set: included by a file that defines LANES and SET. No standard
 // library here: its inline functions would be compiled for this instruction set and then be used everywhere.
 #include "few_rows.h"
+#include "vector.h"
 
 namespace few_rows {
 namespace {
-typedef float Vec __attribute__((vector_size(LANES * 4)));
-typedef float Anywhere __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef float Four __attribute__((vector_size(16)));
 typedef float FourAnywhere __attribute__((vector_size(16), aligned(4), may_alias));
 
@@ -13,10 +12,6 @@ typedef float FourAnywhere __attribute__((vector_size(16), aligned(4), may_alias
 constexpr int DotRows = LANES == 16 ? 6 : 3, OuterRows = 6, OuterVecs = LANES == 16 ? 4 : 2;
 // Numbers of k, and rows of w, at a time: what is used again stays in the first cache.
 constexpr long DotDepth = 1024, OuterDepth = 64;
-
-inline Vec load(const float* p) { return *reinterpret_cast<const Anywhere*>(p); }
-inline void store(float* p, Vec v) { *reinterpret_cast<Anywhere*>(p) = v; }
-inline long least(long a, long b) { return a < b ? a : b; }
 
 inline Four fold(Vec v) {
 #if LANES == 16

@@ -79,13 +79,15 @@ public static class Activation
     }
 }
 
-/// <summary>Scaled dot-product attention (Vaswani et al. 2017): one kernel where libtorch has it, products and a softmax where not.</summary>
+/// <summary>Scaled dot-product attention (Vaswani et al. 2017): one kernel where libtorch or the door has it, products and a softmax where not.</summary>
 public static class Attention
 {
     /// <summary>Scores that are calculated at once, 4 MB of float32.</summary>
     private const long CachedScores = 1 << 20;
     /// <summary>So few scores are not worth the calls.</summary>
     private const long FewScores = 1 << 22;
+    /// <summary>Widest heads that the door's kernel takes.</summary>
+    private const long WidestHead = 256;
 
     private static readonly Lazy<bool> Fused = new(() => TorchLibrary.Has("aten::scaled_dot_product_attention"));
 
@@ -98,6 +100,8 @@ public static class Attention
         var d = q.Size(-1);
         var factor = scale ?? 1 / Math.Sqrt(d);
         if (Fused.Value) return Ops.ScaledDotProductAttention(q, k, v, mask, 0, false, factor);
+        if (mask is null && q.DType == DType.Float32 && q.Device.Type == DeviceType.Cpu && Math.Max(d, v.Size(-1)) <= WidestHead && TorchLibrary.Lanes > 0)
+            return Ops.Attention(q, k, v, factor);
         var (b, h, s, t) = (q.Size(0), q.Size(1), q.Size(2), k.Size(2));
         using var scope = new Scope();
         // scaling q, the smaller operand, instead of the scores; 1.13's baddbmm cannot do it (beta = 0 still reads its first argument)
