@@ -17,8 +17,28 @@ public static class TestData
         return Path.Exists(full) ? full : null;
     }
 
-    /// <summary>A new empty folder for one test.</summary>
-    public static string NewFolder() => Directory.CreateTempSubdirectory("lora-test-").FullName;
+    /// <summary>A new empty folder for one test; what is left of it goes when the test program ends.</summary>
+    public static string NewFolder() => Directory.CreateDirectory(Path.Combine(Scratch.Value, Guid.NewGuid().ToString("N"))).FullName;
+
+    // One folder for all of a process's tests, so that nothing is left behind that somebody would clear away under a running test.
+    private static readonly Lazy<string> Scratch = new(() =>
+    {
+        var folder = Directory.CreateTempSubdirectory($"lora-test-{Environment.ProcessId}-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Clear(folder);
+        return folder;
+    });
+
+    private static void Clear(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"{folder} could not be removed: {e.Message}");
+        }
+    }
 
     private static string FindRoot()
     {

@@ -8,7 +8,7 @@ namespace LoraFactory.Tests.Cli;
 /// <summary>The program as a user meets it: help, exit codes, one clear line for each error.</summary>
 public sealed class CommandLineTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("lora-cli-").FullName;
+    private readonly string folder = TestData.NewFolder();
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 

@@ -7,7 +7,7 @@ namespace LoraFactory.Tests.Stages;
 /// <summary>The line skips what is unchanged, goes on after a kill, begins anew when something changed, and never lets two in.</summary>
 public sealed class FactoryLineTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("lora-line-").FullName;
+    private readonly string folder = TestData.NewFolder();
     private readonly List<string> log = [];
 
     public void Dispose() => Directory.Delete(folder, recursive: true);

@@ -10,12 +10,13 @@ namespace LoraFactory.Tests.Stages.Clean;
 public sealed class CrawledDemoTests(DemoCrawl crawl)
 {
     [Fact]
-    public async Task What_the_crawl_found_is_cleaned_to_exactly_the_true_pictures()
+    public async Task What_the_crawl_found_is_cleaned_to_exactly_the_true_pictures_by_the_demos_own_recipe()
     {
+        var reading = RecipeReader.Read(Path.Combine(TestData.Root, "recipes", "demo.yaml"), environment: new Dictionary<string, string>());
         var context = new StageContext
         {
             Run = crawl.Run,
-            Recipe = new Recipe { Clean = new CleanOptions { MinSide = 64 } },
+            Recipe = reading.OrThrow(),
             Progress = new SilentProgress(),
             Seed = 1,
         };

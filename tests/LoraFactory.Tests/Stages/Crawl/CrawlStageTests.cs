@@ -26,7 +26,9 @@ public sealed class CrawlStageTests(DemoCrawl crawl)
         foreach (var picture in pictures)
         {
             var url = new Uri(picture.Url);
-            Assert.Equal(File.ReadAllBytes(Path.Combine(DemoCrawl.Folder, url.Host, url.AbsolutePath[1..])), File.ReadAllBytes(crawl.Run.Blob(picture.BlobHash!)));
+            var (served, kept) = (Path.Combine(DemoCrawl.Folder, url.Host, url.AbsolutePath[1..]), crawl.Run.Blob(picture.BlobHash!));
+            Assert.True(File.Exists(served) && File.Exists(kept), $"{picture.Url}: {served} is {(File.Exists(served) ? "there" : "gone")}, {kept} is {(File.Exists(kept) ? "there" : "gone")}");
+            Assert.True(File.ReadAllBytes(served).AsSpan().SequenceEqual(File.ReadAllBytes(kept)), $"{picture.Url}: {new FileInfo(served).Length} bytes served, {new FileInfo(kept).Length} kept");
         }
     }
 
