@@ -18,6 +18,7 @@ public sealed class TrainStageTests
         var outcome = await new TrainStage().RunAsync(TrainRun.Context(run), CancellationToken.None);
         Assert.Equal(before, Tensor.LiveCount);
         Assert.Equal((4, 1), (outcome.In, outcome.Out));
+        Assert.Matches(@"^6 steps in \d+ s .*planned 1 s.*, \d+ MiB \(planned 1\)$", outcome.Summary); // time and memory beside the plan
 
         var adapter = RunDirectory.ReadJson<Adapter>(run.File(StageName.Train, "adapter.json"));
         var file = Path.Combine(run.Path, adapter.Path);
