@@ -138,8 +138,9 @@ DOOR_API void door_set_grad_enabled(int on); /* this thread */
 
 /* gradient checkpointing. fn is called now without gradients and again, with gradients, in backward (possibly on
    another thread: the autograd device thread when a GPU is in the graph). in: borrowed (nin inputs, then nparams
-   parameters); out: owned references it creates; returns their number or -1 after door_set_error. params are connected
-   to the graph, so their gradients flow out of one backward, without a nested accumulation. */
+   parameters); out: owned references it creates; returns their number, or -DOOR_E_… after door_set_error. params are
+   connected to the graph, so their gradients flow out of one backward, without a nested accumulation. Autocast and the
+   generators' states (preserve_rng: CPU, and the accelerators of the inputs) are those of the first call. */
 typedef int (*door_ckpt_fn)(void* user, int recompute, const door_tensor* in, int nin, door_tensor* out, int max_out);
 DOOR_API int door_checkpoint(door_ckpt_fn fn, void* user, door_deleter drop, const door_tensor* inputs, int nin,
                              const door_tensor* params, int nparams, int preserve_rng, door_tensor* out, int max_out,
@@ -148,7 +149,6 @@ DOOR_API int door_checkpoint(door_ckpt_fn fn, void* user, door_deleter drop, con
 /* --- autocast -------------------------------------------------------------------------------------- */
 DOOR_API int door_autocast_get(int device_type, int* enabled, int* dtype);
 DOOR_API int door_autocast_set(int device_type, int enabled, int dtype, int cache);
-DOOR_API void door_autocast_clear_cache(void);
 
 /* --- memory ---------------------------------------------------------------------------------------- */
 DOOR_API int door_cpu_counting(int on); /* install a counting CPU allocator; call before any tensor exists */

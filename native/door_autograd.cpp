@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ThreadLocalState.h>
+#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/autograd/engine.h>
@@ -58,22 +59,107 @@ struct User {
 };
 // ---- checkpointing: forward without gradients; backward recomputes on detached inputs and differentiates that piece
 // alone.
+
+// What ThreadLocalState leaves out of autocast: a thread's dtypes and whether it keeps its casts.
+struct CastState {
+  at::ScalarType cpu, cuda;
+  bool keep;
+  static CastState now() {
+#if TV >= 204
+    return {at::autocast::get_autocast_dtype(at::kCPU), at::autocast::get_autocast_dtype(at::kCUDA),
+            at::autocast::is_autocast_cache_enabled()};
+#else
+    return {at::autocast::get_autocast_cpu_dtype(), at::autocast::get_autocast_gpu_dtype(),
+            at::autocast::is_autocast_cache_enabled()};
+#endif
+  }
+  void set() const {
+#if TV >= 204
+    at::autocast::set_autocast_dtype(at::kCPU, cpu);
+    at::autocast::set_autocast_dtype(at::kCUDA, cuda);
+#else
+    at::autocast::set_autocast_cpu_dtype(cpu);
+    at::autocast::set_autocast_gpu_dtype(cuda);
+#endif
+    at::autocast::set_autocast_cache_enabled(keep);
+  }
+};
+// Autocast as another thread or time had it, without its cache: a cast kept in a recomputation would outlive the
+// optimizer's step, and the next forward pass would use the weights of before it.
+struct CastGuard {
+  CastState before = CastState::now();
+  explicit CastGuard(CastState s) {
+    s.keep = false;
+    s.set();
+  }
+  CastGuard(const CastGuard&) = delete;
+  ~CastGuard() {
+    before.set();
+    at::autocast::clear_cache();
+  }
+};
+
+// A generator's state at one time.
+struct Draws {
+  int type, index;
+  Tensor state;
+  static Draws now(int type, int index) {
+    auto g = generator(type, index);
+    std::lock_guard<std::mutex> l(g.mutex());
+    return {type, index, g.get_state()};
+  }
+  void set() const {
+    auto g = generator(type, index);
+    std::lock_guard<std::mutex> l(g.mutex());
+    g.set_state(state);
+  }
+};
+// Draws the numbers of another time again, and goes on with the present ones afterwards, also after an exception.
+struct DrawsGuard {
+  std::vector<Draws> before;
+  explicit DrawsGuard(const std::vector<Draws>& then) {
+    for (const auto& d : then) before.push_back(Draws::now(d.type, d.index));
+    for (const auto& d : then) d.set();
+  }
+  DrawsGuard(const DrawsGuard&) = delete;
+  ~DrawsGuard() {
+    for (const auto& d : before) {
+      try {
+        d.set();
+      } catch (...) {
+      }
+    }
+  }
+};
+
 struct CkptHolder : torch::CustomClassHolder {
   door_ckpt_fn fn;
   User user;
   int nin, nparams, max_out;
   bool rng;
-  Tensor rng_state;
+  std::vector<Draws> draws;  // of the CPU and of each accelerator that an input lies on
   at::ThreadLocalState tls;
+  CastState cast = CastState::now();
   CkptHolder(door_ckpt_fn f, void* u, door_deleter d, int a, int b, int m, bool r)
       : fn(f), user(u, d), nin(a), nparams(b), max_out(m), rng(r) {}
+  void note_draws(const variable_list& in) {
+    if (!rng) return;
+    draws.push_back(Draws::now(0, -1));
+    for (const auto& t : in) {
+      if (!t.defined() || !t.is_cuda()) continue;
+      const int index = t.device().index();
+      bool there = false;
+      for (const auto& d : draws) there = there || (d.type != 0 && d.index == index);
+      if (!there) draws.push_back(Draws::now(static_cast<int>(at::kCUDA), index));
+    }
+  }
 };
 static variable_list call_ckpt(CkptHolder& h, int recompute, const variable_list& in) {
   std::vector<door_tensor> hin;
   for (const auto& t : in) hin.push_back(t.defined() ? t.unsafeGetTensorImpl() : nullptr);
   std::vector<door_tensor> ho(static_cast<size_t>(h.max_out), nullptr);
   int n = h.fn(h.user.p, recompute, hin.data(), h.nin, ho.data(), h.max_out);
-  if (n < 0) throw CallbackError();
+  if (n < 0) throw CallbackError(-n);
   variable_list out;
   for (int k = 0; k < n; k++) out.push_back(adopt(ho[static_cast<size_t>(k)]));
   return out;
@@ -84,15 +170,12 @@ struct Ckpt : torch::autograd::Function<Ckpt> {
   static variable_list forward(torch::autograd::AutogradContext* ctx, at::TensorList list,
                                c10::intrusive_ptr<CkptHolder> h) {
     variable_list in(list.begin(), list.end());
-    if (h->rng) {
-      auto g = generator(0, -1);
-      std::lock_guard<std::mutex> l(g.mutex());
-      h->rng_state = g.get_state();
-    }
+    h->note_draws(in);
     ctx->save_for_backward(in);
     ctx->saved_data["h"] = IValue::make_capsule(h);
     ctx->set_materialize_grads(false);
     at::AutoGradMode off(false);
+    CastGuard cast(h->cast);
     auto out = call_ckpt(*h, 0, in);
     for (auto& t : out)
       if (t.defined() && (t.requires_grad())) t = t.detach();
@@ -101,9 +184,6 @@ struct Ckpt : torch::autograd::Function<Ckpt> {
   static variable_list backward(torch::autograd::AutogradContext* ctx, variable_list gout) {
     auto h = c10::static_intrusive_pointer_cast<CkptHolder>(ctx->saved_data["h"].toCapsule());
     auto in = ctx->get_saved_variables();
-    at::ThreadLocalStateGuard tls(
-        h->tls);  // autocast, inference flags … as at forward time (the engine may use another thread)
-    at::AutoGradMode on(true);
     variable_list use, want;
     std::vector<int> where;
     for (int k = 0; k < (int)in.size(); k++) {
@@ -119,18 +199,14 @@ struct Ckpt : torch::autograd::Function<Ckpt> {
         where.push_back(k);
       }
     }
-    Tensor keep;
-    if (h->rng) {
-      auto g = generator(0, -1);
-      std::lock_guard<std::mutex> l(g.mutex());
-      keep = g.get_state();
-      g.set_state(h->rng_state);
-    }
-    auto out = call_ckpt(*h, 1, use);
-    if (h->rng) {
-      auto g = generator(0, -1);
-      std::lock_guard<std::mutex> l(g.mutex());
-      g.set_state(keep);
+    variable_list out;
+    {
+      // autocast, inference flags … as at forward time (the engine may use another thread), for the recomputation alone
+      at::ThreadLocalStateGuard tls(h->tls);
+      CastGuard cast(h->cast);
+      DrawsGuard again(h->draws);
+      at::AutoGradMode on(true);
+      out = call_ckpt(*h, 1, use);
     }
     variable_list o2, g2;
     for (size_t k = 0; k < out.size() && k < gout.size(); k++)

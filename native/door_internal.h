@@ -50,7 +50,8 @@ at::Generator generator(int device_type, int device_index);
 // Keeps its own copy of the text: the engine may carry it from a device thread to the caller, whose text is another
 // one.
 struct CallbackError : std::runtime_error {
-  CallbackError() : std::runtime_error(error_text()) {}
+  int code;
+  explicit CallbackError(int code) : std::runtime_error(error_text()), code(code) {}
 };
 
 // Turns the exception in flight into a code and this thread's text.

@@ -57,7 +57,7 @@ int caught() noexcept {
   } catch (const CallbackError& e) {
     std::string copy = e.what();
     text = std::move(copy);
-    return DOOR_E_CALLBACK;
+    return e.code;
   } catch (const std::bad_alloc&) {
     text = "std::bad_alloc";
     return DOOR_E_OOM;
@@ -164,10 +164,9 @@ int door_autocast_set(int type, int en, int dt, int cache) {
     }
 #endif
     at::autocast::set_autocast_cache_enabled(cache != 0);
-    if (!en) at::autocast::clear_cache();
+    at::autocast::clear_cache();  // casts of weights that may have changed since
   });
 }
-void door_autocast_clear_cache(void) { at::autocast::clear_cache(); }
 }  // extern "C"
 
 // ---- memory: a counting CPU allocator with a limit

@@ -66,8 +66,8 @@ public static unsafe class Autograd
     /// <summary>
     /// Runs <paramref name="function"/> now without keeping activations, and once more in the backward pass (Chen et al. 2016).
     /// <paramref name="parameters"/> are the trainable leaves that it uses besides its inputs: without them named here, and with no input
-    /// that requires a gradient, none would flow. The CPU generator's state is replayed, so dropout draws the same numbers.
-    /// The function gets its own scope and returns one tensor.
+    /// that requires a gradient, none would flow. The states of the generators of the CPU and of the inputs' devices are replayed, so dropout draws the same numbers.
+    /// The function gets its own scope and returns one tensor. What it throws comes back as a <see cref="TorchException"/> of the same kind.
     /// </summary>
     public static Tensor Checkpoint(Func<Tensor[], Tensor> function, ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> parameters)
     {
@@ -99,7 +99,7 @@ public static unsafe class Autograd
         catch (Exception e)
         {
             fixed (byte* text = Encoding.UTF8.GetBytes(e.Message + "\0")) Native.door_set_error(text);
-            return -1;
+            return -(int)(e switch { TorchException torch => torch.Error, OutOfMemoryException => TorchError.OutOfMemory, _ => TorchError.Callback });
         }
     }
 

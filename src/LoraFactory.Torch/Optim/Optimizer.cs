@@ -74,13 +74,20 @@ public abstract class Optimizer : IDisposable
             foreach (var parameter in group.Parameters) parameter.Value.SetGrad(null);
     }
 
-    /// <summary>Puts back what <see cref="Steps"/>, <see cref="State"/> and <see cref="Numbers"/> held; the tensors are copied.</summary>
+    /// <summary>Puts back what <see cref="Steps"/>, <see cref="State"/> and <see cref="Numbers"/> held; the tensors are copied to where their parameters are.</summary>
     public void Load(long steps, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, double>? numbers = null)
     {
         Steps = steps;
         foreach (var tensor in state.Values) tensor.Dispose();
         state.Clear();
-        foreach (var (name, tensor) in tensors) state[name] = tensor.Clone().Own();
+        var places = Groups.SelectMany(g => g.Parameters).ToDictionary(p => p.Name, p => p.Value.Device, StringComparer.Ordinal);
+        using var scope = new Scope();
+        foreach (var (name, tensor) in tensors)
+        {
+            // "PARAMETER.SLOT": a slot has no dot
+            var copy = places.TryGetValue(name[..Math.Max(0, name.LastIndexOf('.'))], out var device) && device != tensor.Device ? tensor.To(device: device) : tensor.Clone();
+            state[name] = copy.Own();
+        }
         LoadNumbers(numbers ?? new Dictionary<string, double>());
     }
 

@@ -133,6 +133,53 @@ public sealed class TensorTests
     });
 
     [Fact]
+    public void Lack_of_memory_in_a_recomputation_keeps_its_kind_and_the_generator_goes_on() => OnTensorThread.Run(() =>
+    {
+        var w = Ops.Ones([2]);
+        w.RequiresGrad = true;
+        var first = true;
+        TorchLibrary.Seed(5);
+        var y = Autograd.Checkpoint(
+            i =>
+            {
+                var dropped = Ops.Dropout(w, 0.5, true);
+                if (!first) throw new TorchException("no room", "a layer", TorchError.OutOfMemory);
+                first = false;
+                return dropped;
+            }, [], [w]);
+        Ops.Randn([3]);
+        var before = TorchLibrary.RandomState().ToArray<byte>();
+        var e = Assert.Throws<TorchException>(() => y.Sum().Backward());
+        Assert.Equal(TorchError.OutOfMemory, e.Error);
+        Assert.Contains("no room", e.Message, StringComparison.Ordinal);
+        Assert.Equal(before, TorchLibrary.RandomState().ToArray<byte>());
+    });
+
+    [Fact]
+    public void A_recomputation_runs_in_the_half_precision_of_its_first_pass() => OnTensorThread.Run(() =>
+    {
+        var w = Ops.Ones([4, 4]);
+        w.RequiresGrad = true;
+        var dtypes = new List<DType>();
+        Tensor y;
+        using (new Autocast(DeviceType.Cpu, DType.BFloat16))
+        {
+            y = Autograd.Checkpoint(
+                i =>
+                {
+                    var product = Ops.Linear(i[0], w);
+                    dtypes.Add(product.DType);
+                    return product;
+                }, [Ops.Ones([2, 4])], [w]);
+        }
+        // as on the thread of an accelerator, whose own settings are others
+        using (new Autocast(DeviceType.Cpu, DType.Float16)) y.Sum().Backward();
+        Assert.Equal([DType.BFloat16, DType.BFloat16], dtypes);
+        Assert.Equal(2f, w.Grad()!.ToArray<float>()[0]);
+        w.SetGrad(null);
+    });
+
+    [Fact]
     public void Autocast_runs_products_in_bfloat16_and_puts_back() => OnTensorThread.Run(() =>
     {
         var x = Ops.Ones([2, 4]);

@@ -15,14 +15,14 @@ public sealed class DiffusionTrainerTests
 
     private sealed class Setup : IDisposable
     {
-        public Setup(bool checkpointing = false, DType precision = DType.Float32, double maxGradNorm = 0.2)
+        public Setup(bool checkpointing = false, DType precision = DType.Float32, double maxGradNorm = 0.2, double learningRate = 1e-3)
         {
             UNet = UNet.Load(Tiny);
             UNet.GradientCheckpointing = checkpointing;
             Adapter = LoraAdapter.Create([new("unet", UNet.Store, new LoraSpec { Targets = LoraTargets.All, Rank = 2, Alpha = 2 })], 5);
             Adapter.RequireGrad(true);
             Adapter.Attach("unet", UNet.Store);
-            Optimizer = new Adam([new([.. Adapter.Modules.SelectMany(m => (Trainable[])[new(m.Path + ".down", m.Down), new(m.Path + ".up", m.Up)])], 1e-3)]);
+            Optimizer = new Adam([new([.. Adapter.Modules.SelectMany(m => (Trainable[])[new(m.Path + ".down", m.Down), new(m.Path + ".up", m.Up)])], learningRate)]);
             Trainer = new(UNet, new(NoiseSchedule.StableDiffusion(), new()), Optimizer) { MaxGradNorm = maxGradNorm, Precision = precision };
         }
 
@@ -128,6 +128,40 @@ public sealed class DiffusionTrainerTests
         Assert.NotEqual(a.Loss, b.Loss);
         Assert.All(half.Adapter.Parameters(), p => Assert.Equal(DType.Float32, p.DType));
         Assert.All(half.Optimizer.State.Values, m => Assert.Equal(DType.Float32, m.DType));
+    });
+
+    [Fact]
+    public void Recomputed_steps_in_half_precision_see_what_the_last_step_left() => OnTensorThread.Run(() =>
+    {
+        var plain = Losses(false);
+        var recomputed = Losses(true);
+        Assert.True(plain[2] < 0.98 * plain[0], $"losses {string.Join(" ", plain)} do not fall, so nothing would show");
+        for (var i = 0; i < plain.Length; i++) Assert.InRange(recomputed[i] / plain[i], 0.995, 1.005);
+
+        double[] Losses(bool checkpointing)
+        {
+            using var s = new Setup(checkpointing, DType.BFloat16, learningRate: 0.02);
+            var batch = Batch(2);
+            return [.. Enumerable.Range(0, 3).Select(_ => s.Trainer.Step(batch).Loss)];
+        }
+    });
+
+    [Fact]
+    public void A_validation_between_steps_in_half_precision_changes_no_bit() => OnTensorThread.Run(() =>
+    {
+        // it leaves no casts behind, as a new process has none: resumed runs end in the same bytes
+        Assert.Equal(After(validate: false), After(validate: true));
+
+        float[][] After(bool validate)
+        {
+            using var s = new Setup(checkpointing: true, DType.BFloat16, learningRate: 0.02);
+            for (var i = 0; i < 3; i++)
+            {
+                if (validate) s.Trainer.Evaluate(Batch(1, 50));
+                s.Trainer.Step(Batch(2, i));
+            }
+            return s.Weights();
+        }
     });
 
     [Fact]

@@ -75,10 +75,12 @@ public sealed class TrainStageTests
         Assert.Equal([1, 2, 3, 4, 5, 6], TrainingLog.Read(run.File(StageName.Train, "events.jsonl")).Where(e => e.Event == "step").Select(e => e.Step));
     }
 
-    [Fact]
-    public async Task A_killed_process_and_a_straight_one_end_in_the_same_bytes()
+    [Theory]
+    [InlineData("float32", false)]
+    [InlineData("bfloat16", true)]
+    public async Task A_killed_process_and_a_straight_one_end_in_the_same_bytes(string precision, bool checkpointing)
     {
-        var options = TrainRun.Options with { Steps = 12 };
+        var options = TrainRun.Options with { Steps = 12, Precision = precision, GradientCheckpointing = checkpointing };
         var straight = TrainRun.Make(TestData.NewFolder(), options);
         var killed = TrainRun.Make(TestData.NewFolder(), options);
         using (var whole = Start(straight)) await Ends(whole, 0);

@@ -54,6 +54,20 @@ public sealed class OptimizerTests
     }
 
     [Fact]
+    public void State_from_a_file_goes_to_where_its_parameter_is() => OnTensorThread.Run(() =>
+    {
+        // libtorch's meta device stands for an accelerator: tensors there are not on the processor either
+        var elsewhere = new Device((DeviceType)14);
+        using var adam = new Adam([new([new("unet.conv.down", Ops.Empty([2], device: elsewhere)), new("here", Ops.Ones([2]))], 0.1)]);
+        var live = Tensor.LiveCount;
+        adam.Load(3, [KeyValuePair.Create("unet.conv.down.exp_avg", Ops.Ones([2])), KeyValuePair.Create("here.exp_avg", Ops.Ones([2]))]);
+        Assert.Equal(elsewhere.Type, adam.State["unet.conv.down.exp_avg"].Device.Type);
+        Assert.Equal(Device.Cpu, adam.State["here.exp_avg"].Device);
+        Assert.Equal([1f, 1f], adam.State["here.exp_avg"].ToArray<float>());
+        Assert.Equal(live + 4, Tensor.LiveCount); // the two given, the two copied
+    });
+
+    [Fact]
     public void A_parameter_without_a_gradient_stays_and_a_name_twice_is_refused() => OnTensorThread.Run(() =>
     {
         var a = Ops.Ones([2]);
