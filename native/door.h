@@ -80,24 +80,18 @@ DOOR_API int door_set_num_threads(int n);
 // Setting takes the largest that the processor has and that is not above `most`.
 DOOR_API int door_get_lanes(void);
 DOOR_API void door_set_lanes(int most);
-DOOR_API int door_set_num_interop_threads(int n);
 DOOR_API int door_manual_seed(int64_t seed);
 DOOR_API int door_rng_get_state(int device_type, int device_index, door_tensor* out);
 DOOR_API int door_rng_set_state(int device_type, int device_index, door_tensor state);
-DOOR_API int door_default_dtype(void);
-DOOR_API int door_set_default_dtype(int dtype);
 DOOR_API void door_set_flush_denormal(int on);
 DOOR_API int door_set_deterministic(int on);
-DOOR_API int door_float32_matmul_precision(const char* highest_high_medium);
 
 /* --- operators ------------------------------------------------------------------------------------- */
 DOOR_API int door_find(const char* name, const char* overload, door_op* out); /* cached for ever; never free */
 DOOR_API const char* door_schema(door_op op);                                 /* schema text, owned by op */
-DOOR_API int door_op_nargs(door_op op);
-DOOR_API int door_op_nrets(door_op op);
 /* args: positional in schema order (keyword-only ones too); missing trailing ones and DOOR_DEFAULT use the schema
-   default. out: room for door_op_nrets values. */
-DOOR_API int door_call(door_op op, const door_value* args, int nargs, door_value* out);
+   default. out: room for so many values; an operator that returns more is not called. */
+DOOR_API int door_call(door_op op, const door_value* args, int nargs, door_value* out, int room);
 DOOR_API void door_value_free(door_value* v);
 DOOR_API void door_free(void* p);
 
@@ -107,17 +101,14 @@ DOOR_API int door_from_blob(void* data, const int64_t* sizes, const int64_t* str
                             int device_type, int device_index, door_deleter del, void* user, door_tensor* out);
 DOOR_API void door_release(door_tensor t);
 DOOR_API door_tensor door_retain(door_tensor t);
-DOOR_API int64_t door_use_count(door_tensor t);
 DOOR_API int door_ndim(door_tensor t);
 DOOR_API int64_t door_numel(door_tensor t);
 DOOR_API int door_sizes(door_tensor t, int64_t* out);
 DOOR_API int door_strides(door_tensor t, int64_t* out);
 DOOR_API int door_dtype(door_tensor t);
-DOOR_API int door_itemsize(door_tensor t);
 DOOR_API int door_device(door_tensor t, int* type, int* index);
 DOOR_API int64_t door_storage_bytes(door_tensor t);
 DOOR_API void* door_storage_ptr(door_tensor t); /* identity of the storage: to find aliases */
-DOOR_API int64_t door_version_counter(door_tensor t);
 DOOR_API void* door_data_ptr(door_tensor t);
 DOOR_API int door_is_contiguous(door_tensor t);
 DOOR_API int door_item(door_tensor t, double* d, int64_t* i, int* is_integral);
@@ -128,7 +119,6 @@ DOOR_API int door_set_requires_grad(door_tensor t, int on);
 DOOR_API int door_is_leaf(door_tensor t);
 DOOR_API int door_grad(door_tensor t, door_tensor* out);  /* *out = NULL when there is none */
 DOOR_API int door_set_grad(door_tensor t, door_tensor g); /* g may be NULL: zero_grad(set_to_none) */
-DOOR_API int door_set_data(door_tensor t, door_tensor src);
 DOOR_API int door_backward(const door_tensor* tensors, const door_tensor* grads /* or NULL */, int n, int retain,
                            int create, const door_tensor* inputs /* or NULL */, int ninputs);
 DOOR_API int door_autograd_grad(const door_tensor* outputs, const door_tensor* grads, int n, const door_tensor* inputs,
@@ -162,9 +152,6 @@ DOOR_API void door_cpu_limit(int64_t bytes); /* 0 = none; over it: DOOR_E_OOM in
 DOOR_API int door_cuda_available(void);
 DOOR_API int door_cuda_device_count(void);
 DOOR_API int door_device_synchronize(int device_type, int index);
-DOOR_API int door_cuda_memory(
-    int index, int64_t out4[4]); /* allocated, peak allocated, reserved, peak reserved (DOOR_CUDA builds) */
-DOOR_API int door_cuda_empty_cache(void);
 
 /* --- distributed (Gloo), when built with DOOR_C10D ---------------------------------------------------- */
 typedef struct door_pg_s* door_pg;

@@ -25,9 +25,6 @@ int door_grad(door_tensor h, door_tensor* o) {
 int door_set_grad(door_tensor h, door_tensor g) {
   return guard([&] { borrow(h).mutable_grad() = borrow(g); });
 }
-int door_set_data(door_tensor h, door_tensor s) {
-  return guard([&] { borrow(h).set_data(borrow(s)); });
-}
 int door_backward(const door_tensor* t, const door_tensor* g, int n, int retain, int create, const door_tensor* in,
                   int nin) {
   return guard([&] {

@@ -1,4 +1,4 @@
-// Data parallel over Gloo; NCCL needs a CUDA build.
+// Data parallel over Gloo; NCCL needs a CUDA build. The binding has no use for it yet: docs/log.md, gaps of the engine.
 #include "door_internal.h"
 
 #if defined(DOOR_C10D)

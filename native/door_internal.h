@@ -7,6 +7,7 @@
 #include <torch/version.h>
 
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ using c10::IValue;
 using Impl = c10::TensorImpl;
 using Ptr = c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>;
 
-#if TV >= 200
+// c10's own class until 2.3, another name of the standard's from then on, gone in the newest
+#if TV >= 204
 template <class T>
 using Opt = std::optional<T>;
 #else

@@ -329,9 +329,11 @@ int door_find(const char* name, const char* overload, door_op* out) {
   return rc ? rc : (*out ? DOOR_OK : DOOR_E_NOOP);
 }
 const char* door_schema(door_op op) { return op->schema.c_str(); }
-int door_op_nargs(door_op op) { return static_cast<int>(op->args.size()); }
-int door_op_nrets(door_op op) { return op->nrets; }
-int door_call(door_op op, const door_value* args, int nargs, door_value* out) {
+int door_call(door_op op, const door_value* args, int nargs, door_value* out, int room) {
+  if (op->nrets > room) {
+    error_text() = "room for " + std::to_string(room) + " results of " + op->schema;
+    return DOOR_E_ARGS;
+  }
   return guard([&] {
     torch::jit::Stack st;
     run_op(op, args, nargs, st);

@@ -12,9 +12,6 @@
 
 #include <atomic>
 #include <mutex>
-#if defined(DOOR_CUDA)
-#include <c10/cuda/CUDACachingAllocator.h>
-#endif
 
 #define DOOR_STR2(x) #x
 #define DOOR_STR(x) DOOR_STR2(x)
@@ -98,9 +95,6 @@ int door_get_num_threads(void) { return at::get_num_threads(); }
 int door_set_num_threads(int n) {
   return guard([&] { at::set_num_threads(n); });
 }
-int door_set_num_interop_threads(int n) {
-  return guard([&] { at::set_num_interop_threads(n); });
-}
 int door_manual_seed(int64_t s) {
   return guard([&] { torch::manual_seed(static_cast<uint64_t>(s)); });
 }
@@ -118,16 +112,9 @@ int door_rng_set_state(int type, int index, door_tensor st) {
     g.set_state(borrow(st));
   });
 }
-int door_default_dtype(void) { return static_cast<int>(c10::typeMetaToScalarType(c10::get_default_dtype())); }
-int door_set_default_dtype(int d) {
-  return guard([&] { torch::set_default_dtype(c10::scalarTypeToTypeMeta(static_cast<at::ScalarType>(d))); });
-}
 void door_set_flush_denormal(int on) { at::globalContext().setFlushDenormal(on != 0); }
 int door_set_deterministic(int on) {
   return guard([&] { at::globalContext().setDeterministicAlgorithms(on != 0, false); });
-}
-int door_float32_matmul_precision(const char* s) {
-  return guard([&] { at::globalContext().setFloat32MatmulPrecision(std::string(s)); });
 }
 void door_free(void* p) { free(p); }
 int door_autocast_get(int type, int* en, int* dt) {
@@ -236,37 +223,5 @@ int door_device_synchronize(int t, int i) {
       return;
     }
   });
-}
-int door_stream_new(int t, int i, int high, int64_t* id) {
-  return guard([&] {
-    c10::impl::VirtualGuardImpl g(static_cast<at::DeviceType>(t));
-    *id = g.getStreamFromGlobalPool(c10::Device(static_cast<at::DeviceType>(t), static_cast<c10::DeviceIndex>(i)),
-                                    high != 0)
-              .id();
-  });
-}
-int door_cuda_memory(int i, int64_t o[4]) {
-#if defined(DOOR_CUDA)
-  return guard([&] {
-    auto s = c10::cuda::CUDACachingAllocator::getDeviceStats(static_cast<c10::DeviceIndex>(i));
-    o[0] = s.allocated_bytes[0].current;
-    o[1] = s.allocated_bytes[0].peak;
-    o[2] = s.reserved_bytes[0].current;
-    o[3] = s.reserved_bytes[0].peak;
-  });
-#else
-  (void)i;
-  (void)o;
-  error_text() = "built without DOOR_CUDA";
-  return DOOR_E_NOTIMPL;
-#endif
-}
-int door_cuda_empty_cache(void) {
-#if defined(DOOR_CUDA)
-  return guard([&] { c10::cuda::CUDACachingAllocator::emptyCache(); });
-#else
-  error_text() = "built without DOOR_CUDA";
-  return DOOR_E_NOTIMPL;
-#endif
 }
 }

@@ -32,7 +32,6 @@ void door_release(door_tensor h) {
   }
 }
 door_tensor door_retain(door_tensor h) { return give(borrow(h)); }
-int64_t door_use_count(door_tensor h) { return h ? static_cast<int64_t>(borrow(h).use_count()) - 1 : 0; }
 int door_ndim(door_tensor h) { return static_cast<int>(I(h)->dim()); }
 int64_t door_numel(door_tensor h) { return I(h)->numel(); }
 int door_sizes(door_tensor h, int64_t* o) {
@@ -47,8 +46,11 @@ int door_strides(door_tensor h, int64_t* o) {
     for (size_t k = 0; k < s.size(); k++) o[k] = s[k];
   });
 }
-int door_dtype(door_tensor h) { return static_cast<int>(c10::typeMetaToScalarType(I(h)->dtype())); }
-int door_itemsize(door_tensor h) { return static_cast<int>(I(h)->itemsize()); }
+int door_dtype(door_tensor h) {
+  int type = -1;  // a type that has no number
+  guard([&] { type = static_cast<int>(c10::typeMetaToScalarType(I(h)->dtype())); });
+  return type;
+}
 int door_device(door_tensor h, int* t, int* i) {
   return guard([&] {
     auto d = I(h)->device();
@@ -61,13 +63,6 @@ int64_t door_storage_bytes(door_tensor h) {
 }
 void* door_storage_ptr(door_tensor h) {
   return I(h)->has_storage() ? static_cast<void*>(I(h)->storage().unsafeGetStorageImpl()) : nullptr;
-}
-int64_t door_version_counter(door_tensor h) {
-  try {
-    return borrow(h)._version();
-  } catch (...) {
-    return -1;
-  }
 }
 void* door_data_ptr(door_tensor h) {
   void* p = nullptr;

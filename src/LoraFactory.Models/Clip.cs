@@ -21,7 +21,7 @@ public sealed record ClipTowerConfig(int Width, int Heads, int Layers, int Inner
     internal static ClipTowerConfig Read(ModelConfig c)
     {
         c.Only("hidden_act", "quick_gelu", "gelu");
-        var tower = new ClipTowerConfig(c.Int("hidden_size"), c.Int("num_attention_heads"), c.Int("num_hidden_layers"), c.Int("intermediate_size"),
+        var tower = new ClipTowerConfig(c.Int("hidden_size"), c.Int("num_attention_heads"), c.Layers("num_hidden_layers"), c.Int("intermediate_size"),
             c.Text("hidden_act", "quick_gelu"), c.Double("layer_norm_eps", 1e-5), c.Int("projection_dim", 512));
         if (tower.Heads < 1 || tower.Width % tower.Heads != 0) throw new ModelException($"hidden_size {tower.Width} is not a multiple of num_attention_heads {tower.Heads}.");
         return tower;
@@ -37,7 +37,7 @@ public sealed record ClipTextConfig(ClipTowerConfig Tower, int Vocabulary, int P
 {
     /// <summary>Reads config.json of a text encoder, or the text_config of a full CLIP.</summary>
     public static ClipTextConfig Read(ModelConfig c) =>
-        new(ClipTowerConfig.Read(c), c.Int("vocab_size"), c.Int("max_position_embeddings", 77), c.Int("eos_token_id", 49407));
+        new(ClipTowerConfig.Read(c), c.Int("vocab_size"), c.Int("max_position_embeddings", 77), c.Token("eos_token_id", 49407));
 }
 
 /// <summary>Sizes of the vision tower.</summary>
@@ -192,7 +192,7 @@ public sealed class ClipTextModel : IDisposable
     public static ClipTextModel Load(ModelConfig config, WeightSource source, DType dtype = DType.Float32, Device? device = null)
     {
         var model = new ClipTextModel(ClipTextConfig.Read(config), source.Contains("text_projection.weight"));
-        model.Store.Load(ClipNames.Finder(source), dtype, device);
+        model.Store.Load(ComponentNames.OfText(source).Finder(), dtype, device);
         return model;
     }
 
@@ -201,13 +201,6 @@ public sealed class ClipTextModel : IDisposable
 }
 
 /// <summary>Both spellings of text encoder weights on disk.</summary>
-internal static class ClipNames
-{
-    public static Func<string, Tensor?> Finder(WeightSource source) => name =>
-        source.TryGet(name, out var weight) || (name.StartsWith("text_model.", StringComparison.Ordinal) && source.TryGet(name["text_model.".Length..], out weight))
-            ? weight.ToTensor() : null;
-}
-
 /// <summary>What the vision tower gives.</summary>
 /// <param name="LastHiddenState">[b, p+1, d], class token first, not post-normed.</param>
 /// <param name="HiddenStates">0 after the pre-norm, i after layer i.</param>

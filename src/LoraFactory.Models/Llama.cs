@@ -32,7 +32,7 @@ public sealed record LlamaConfig(int Vocabulary, int Width, int Inner, int Layer
         rope.Only("rope_type", "default");
         if (c.Has("rope_scaling")) throw new ModelException($"rope_scaling {c.Value("rope_scaling").GetRawText()} is not supported; use a Llama with plain rotary positions.");
         var heads = c.Int("num_attention_heads");
-        var config = new LlamaConfig(c.Int("vocab_size"), c.Int("hidden_size"), c.Int("intermediate_size"), c.Int("num_hidden_layers"), heads,
+        var config = new LlamaConfig(c.Int("vocab_size"), c.Int("hidden_size"), c.Int("intermediate_size"), c.Layers("num_hidden_layers"), heads,
             c.Int("num_key_value_heads", heads), c.Int("head_dim", c.Int("hidden_size") / Math.Max(1, heads)), c.Double("rms_norm_eps", 1e-6), rope.Double("rope_theta", 10000),
             c.Bool("attention_bias", false), c.Bool("mlp_bias", false), c.Bool("tie_word_embeddings", false));
         if (config.KeyHeads < 1 || config.Heads % config.KeyHeads != 0) throw new ModelException($"num_attention_heads {config.Heads} is not a multiple of num_key_value_heads {config.KeyHeads}.");

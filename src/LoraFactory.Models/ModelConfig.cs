@@ -5,6 +5,11 @@ namespace LoraFactory.Models;
 /// <summary>A model's config.json, read with one clear error for what is missing, malformed or not supported.</summary>
 public sealed class ModelConfig
 {
+    /// <summary>Most layers of one kind that a model may have; the largest published ones have below two hundred.</summary>
+    internal const int MostLayers = 1000;
+
+    private const int MostEntries = 16, LongestShown = 200;
+
     private readonly JsonElement json;
     private readonly string where;
 
@@ -44,8 +49,14 @@ public sealed class ModelConfig
     /// <summary>An object below a key.</summary>
     public ModelConfig Section(string key) => new(Value(key), $"{where}: {key}");
 
-    /// <summary>An integer in [1, 2^24], or the default when the key is missing.</summary>
-    public int Int(string key, int? otherwise = null) => (int)Number(key, otherwise, 0, 1 << 24, whole: true);
+    /// <summary>An integer from <paramref name="least"/> to <paramref name="most"/>, or the default when the key is missing.</summary>
+    public int Int(string key, int? otherwise = null, int least = 1, int most = 1 << 24) => (int)Number(key, otherwise, least, most, whole: true);
+
+    /// <summary>A number of layers, 1 to 1000, or the default when the key is missing.</summary>
+    public int Layers(string key, int? otherwise = null) => Int(key, otherwise, 1, MostLayers);
+
+    /// <summary>Number of a token, from 0, or the default when the key is missing.</summary>
+    public int Token(string key, int? otherwise = null) => Int(key, otherwise, 0);
 
     /// <summary>A finite number, or the default when the key is missing.</summary>
     public double Double(string key, double? otherwise = null) => Number(key, otherwise, -1e300, 1e300, whole: false);
@@ -62,15 +73,21 @@ public sealed class ModelConfig
     public string Text(string key, string? otherwise = null)
     {
         if (!Has(key)) return otherwise ?? throw Missing(key);
-        return Value(key).GetString() ?? throw Bad(key, "text");
+        return Characters(Value(key)) ?? throw Bad(key, "text");
     }
 
-    /// <summary>A list of integers; a single integer is repeated <paramref name="count"/> times.</summary>
-    public int[] Ints(string key, int count, int? otherwise = null)
+    /// <summary>
+    /// A list of integers from 1 to <paramref name="most"/>; a single integer is repeated <paramref name="count"/> times. A count of −1 takes a
+    /// list of 1 to 16.
+    /// </summary>
+    public int[] Ints(string key, int count, int? otherwise = null, int most = 1 << 24)
     {
-        if (!Has(key) || Value(key).ValueKind != JsonValueKind.Array) return [.. Enumerable.Repeat(Int(key, otherwise), count)];
-        var items = Value(key).EnumerateArray().Select(v => v.TryGetInt32(out var i) && i > 0 ? i : throw Bad(key, "whole numbers above 0")).ToArray();
-        return items.Length == count || count < 0 ? items : throw Bad(key, $"{count} numbers, one a level");
+        var list = Has(key) && Value(key).ValueKind == JsonValueKind.Array;
+        if (!list && count >= 0) return [.. Enumerable.Repeat(Int(key, otherwise, 1, most), count)];
+        if (!Has(key)) throw Missing(key);
+        var needed = $"{(count < 0 ? $"a list of 1 to {MostEntries}" : $"{count}")} whole numbers from 1 to {most}, one a level";
+        if (!list || (count < 0 ? Value(key).GetArrayLength() is 0 or > MostEntries : Value(key).GetArrayLength() != count)) throw Bad(key, needed);
+        return [.. Value(key).EnumerateArray().Select(v => v.ValueKind == JsonValueKind.Number && v.TryGetInt32(out var i) && i > 0 && i <= most ? i : throw Bad(key, needed))];
     }
 
     /// <summary>A list of texts.</summary>
@@ -78,7 +95,7 @@ public sealed class ModelConfig
     {
         if (!Has(key)) throw Missing(key);
         if (Value(key).ValueKind != JsonValueKind.Array) throw Bad(key, "a list of texts");
-        return [.. Value(key).EnumerateArray().Select(v => v.GetString() ?? throw Bad(key, "a list of texts"))];
+        return [.. Value(key).EnumerateArray().Select(v => Characters(v) ?? throw Bad(key, "a list of texts"))];
     }
 
     /// <summary>Refuses a configuration whose value is not the one that is supported.</summary>
@@ -86,9 +103,9 @@ public sealed class ModelConfig
     {
         if (!Has(key)) return;
         var v = Value(key);
-        var text = v.ValueKind == JsonValueKind.String ? v.GetString()! : v.GetRawText();
+        var text = Characters(v) ?? v.GetRawText();
         if (!supported.Contains(text, StringComparer.OrdinalIgnoreCase))
-            throw new ModelException($"{where}: {key} is {text}; supported: {string.Join(", ", supported)}. Use a model of another architecture.");
+            throw new ModelException($"{where}: {key} is {Shown(text)}; supported: {string.Join(", ", supported)}. Use a model of another architecture.");
     }
 
     private double Number(string key, double? otherwise, double low, double high, bool whole)
@@ -102,5 +119,20 @@ public sealed class ModelConfig
 
     private ModelException Missing(string key) => new($"{where} lacks \"{key}\"; the configuration is not complete, copy it again from the model's source.");
 
-    private ModelException Bad(string key, string needed) => new($"{where}: \"{key}\" has to be {needed}, not {Value(key).GetRawText()}.");
+    private ModelException Bad(string key, string needed) => new($"{where}: \"{key}\" has to be {needed}, not {Shown(Value(key).GetRawText())}.");
+
+    private static string Shown(string text) => text.Length <= LongestShown ? text : text[..LongestShown] + "…";
+
+    // Null for what is no text, and for one with half of a surrogate pair.
+    private static string? Characters(JsonElement value)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
 }

@@ -71,7 +71,7 @@ public sealed record UNetConfig
         return new()
         {
             InChannels = c.Int("in_channels", 4), OutChannels = c.Int("out_channels", 4), Channels = channels, DownAttention = down, UpAttention = up,
-            LayersPerBlock = c.Int("layers_per_block", 2), Heads = heads, TransformerLayers = c.Ints("transformer_layers_per_block", n, 1),
+            LayersPerBlock = c.Layers("layers_per_block", 2), Heads = heads, TransformerLayers = c.Ints("transformer_layers_per_block", n, 1, ModelConfig.MostLayers),
             ContextWidth = c.Int("cross_attention_dim", 1280), Groups = c.Int("norm_num_groups", 32), NormEps = c.Double("norm_eps", 1e-5),
             LinearProjection = c.Bool("use_linear_projection", false), FlipSinToCos = c.Bool("flip_sin_to_cos", true), FreqShift = c.Double("freq_shift", 0),
             SampleSize = c.Int("sample_size", 64), AdditionTimeWidth = sdxl ? c.Int("addition_time_embed_dim") : 0,

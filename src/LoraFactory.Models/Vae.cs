@@ -30,7 +30,7 @@ public sealed record VaeConfig(int ImageChannels, int LatentChannels, int[] Chan
         foreach (var type in c.Has("down_block_types") ? c.Texts("down_block_types") : [])
             if (type != "DownEncoderBlock2D") throw new ModelException($"down_block_types: {type} is not supported; supported: DownEncoderBlock2D.");
         c.Only("shift_factor", "null", "0", "0.0");
-        return new(c.Int("in_channels", 3), c.Int("latent_channels", 4), c.Ints("block_out_channels", -1), c.Int("layers_per_block", 1), c.Int("norm_num_groups", 32),
+        return new(c.Int("in_channels", 3), c.Int("latent_channels", 4), c.Ints("block_out_channels", -1), c.Layers("layers_per_block", 1), c.Int("norm_num_groups", 32),
             c.Bool("mid_block_add_attention", true), c.Double("scaling_factor", 0.18215), c.Int("sample_size", 32), c.Bool("use_quant_conv", true));
     }
 }
@@ -231,7 +231,7 @@ public sealed class AutoencoderKL : IDisposable
     public static AutoencoderKL Load(ModelConfig config, WeightSource source, DType dtype = DType.Float32, Device? device = null)
     {
         var model = new AutoencoderKL(VaeConfig.Read(config));
-        model.Store.Load(name => source.TryGet(name, out var weight) || source.TryGet(OldName(name), out weight) ? Matrix(name, weight) : null, dtype, device);
+        model.Store.Load(ComponentNames.OfVae(source).Finder(), dtype, device);
         return model;
     }
 
@@ -249,11 +249,4 @@ public sealed class AutoencoderKL : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Store.Release();
-
-    private static string OldName(string name) => name.Replace(".to_q.", ".query.", StringComparison.Ordinal).Replace(".to_k.", ".key.", StringComparison.Ordinal)
-        .Replace(".to_v.", ".value.", StringComparison.Ordinal).Replace(".to_out.0.", ".proj_attn.", StringComparison.Ordinal);
-
-    // Original files keep the attention's matrices as 1×1 convolutions.
-    private static Tensor Matrix(string name, Weight weight) =>
-        name.Contains(".attentions.", StringComparison.Ordinal) && weight.Shape.Count == 4 ? weight.ToTensor().Flatten(1) : weight.ToTensor();
 }

@@ -44,7 +44,6 @@ internal static unsafe partial class Native
     [DllImport(Door)] internal static extern int door_set_num_threads(int n);
     [DllImport(Door)] internal static extern int door_get_lanes();
     [DllImport(Door)] internal static extern void door_set_lanes(int most);
-    [DllImport(Door)] internal static extern int door_set_num_interop_threads(int n);
     [DllImport(Door)] internal static extern int door_manual_seed(long seed);
     [DllImport(Door)] internal static extern int door_rng_get_state(int deviceType, int deviceIndex, nint* state);
     [DllImport(Door)] internal static extern int door_rng_set_state(int deviceType, int deviceIndex, nint state);
@@ -52,13 +51,12 @@ internal static unsafe partial class Native
     [DllImport(Door)] internal static extern int door_set_deterministic(int on);
     [DllImport(Door)] internal static extern int door_find(byte* name, byte* overload, nint* op);
     [DllImport(Door)] internal static extern byte* door_schema(nint op);
-    [DllImport(Door)] internal static extern int door_call(nint op, DoorValue* args, int n, DoorValue* results);
+    [DllImport(Door)] internal static extern int door_call(nint op, DoorValue* args, int n, DoorValue* results, int room);
     [DllImport(Door)] internal static extern void door_value_free(DoorValue* value);
     [DllImport(Door)] internal static extern void door_free(void* p);
     [DllImport(Door)] internal static extern int door_from_blob(void* data, long* sizes, long* strides, int ndim, int dtype, int deviceType, int deviceIndex, delegate* unmanaged<void*, void> deleter, void* user, nint* tensor);
     [DllImport(Door)] internal static extern void door_release(nint tensor);
     [DllImport(Door)] internal static extern nint door_retain(nint tensor);
-    [DllImport(Door)] internal static extern long door_use_count(nint tensor);
     [DllImport(Door), SuppressGCTransition] internal static extern int door_ndim(nint tensor);
     [DllImport(Door), SuppressGCTransition] internal static extern long door_numel(nint tensor);
     [DllImport(Door)] internal static extern int door_sizes(nint tensor, long* sizes);

@@ -129,7 +129,7 @@ public sealed unsafe partial class Tensor : IDisposable
 
     // ---- memory in and out
 
-    /// <summary>Copies numbers into a new CPU tensor; no shape gives a vector. The dtype follows from <typeparamref name="T"/>.</summary>
+    /// <summary>Copies numbers into a new CPU tensor; no shape gives a vector, and a scalar (shape []) where there is one number: name the shape 1 for a vector of one. The dtype follows from <typeparamref name="T"/>.</summary>
     public static Tensor From<T>(ReadOnlySpan<T> data, params ReadOnlySpan<long> shape) where T : unmanaged
     {
         ReadOnlySpan<long> sizes = shape.IsEmpty && data.Length != 1 ? [data.Length] : shape;

@@ -9,6 +9,9 @@ public static unsafe class TorchLibrary
     /// <summary>Version of the libtorch that the door was built for, e.g. "1.13.0".</summary>
     public static string Version => Native.Text(Native.door_version());
 
+    /// <summary>Whether this libtorch has tensors of a type: those of 8-bit floats came with 2.1.</summary>
+    public static bool Knows(DType type) => type is not (DType.Float8E4M3 or DType.Float8E5M2) || System.Version.Parse(Version) >= new Version(2, 1);
+
     /// <summary>libtorch's own description: BLAS, compiler flags, CPU capability.</summary>
     public static string Configuration => Native.Text(Native.door_runtime_config());
 

@@ -265,7 +265,7 @@ public sealed record TrainOptions
     [Option("Recompute activations in the backward pass: less memory, about a third more time.")]
     public bool GradientCheckpointing { get; init; }
     /// <summary>Autocast.</summary>
-    [Option("Precision of matrix products; weights of the adapter stay float32.", OneOf = ["float32", "bfloat16", "float16"])]
+    [Option("Precision of matrix products; weights of the adapter stay float32.", OneOf = ["float32", "bfloat16"])]
     public string Precision { get; init; } = "float32";
     /// <summary>Checkpoint interval.</summary>
     [Option("A resumable checkpoint is saved every so many steps.", Min = 1, Max = 1_000_000, Unit = "steps")]

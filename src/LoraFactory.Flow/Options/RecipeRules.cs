@@ -65,8 +65,6 @@ public static partial class RecipeRules
             "Set it below train.steps");
         yield return new("LR141", ["train.resolution"], r => r.Train.Resolution % 8 != 0 ? $"{r.Train.Resolution} is not a multiple of 8, which the picture encoder needs" : null,
             "Take the next multiple of 8");
-        yield return new("LR142", ["train.precision", "resources.device"], r => r.Train.Precision == "float16" && r.Resources.Device == "cpu" ? "a processor has no float16 products" : null,
-            "Use bfloat16 or float32, or resources.device: cuda");
         yield return new("LR143", ["configure.allow_override"], r => r.Configure.AllowOverride.FirstOrDefault(k => OptionCatalog.Find(k) is null) is { } bad ? $"{bad} is not a key" : null,
             "Write full keys such as train.rank");
         yield return new("LR144", ["train.patience", "train.validate_every"], r => r.Train.Patience > 0 && r.Train.ValidateEvery == 0 ? "without validation there is no early stop" : null,

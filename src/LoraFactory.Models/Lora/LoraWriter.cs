@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -102,19 +103,27 @@ public static class LoraWriter
     {
         using var off = Autograd.NoGrad();
         var written = new List<string>();
+        var asides = new List<AsideFile>();
         var components = adapter.Modules.GroupBy(m => m.Component).ToList();
-        foreach (var component in components)
+        try
         {
-            using var scope = new Scope();
-            var place = components.Count == 1 ? folder : Path.Combine(folder, component.Key);
-            Directory.CreateDirectory(place);
-            var file = Path.Combine(place, "adapter_model.safetensors");
-            SafetensorsWriter.Write(file, Weights(component, writing), new Dictionary<string, string> { ["format"] = "pt" });
-            var config = Path.Combine(place, "adapter_config.json");
-            var aside = config + ".tmp";
-            File.WriteAllText(aside, PeftConfig.Of([.. component]).ToJson(baseModel: writing.BaseModel).ToJsonString(Indented) + "\n");
-            File.Move(aside, config, overwrite: true);
-            written.AddRange([file, config]);
+            foreach (var component in components)
+            {
+                using var scope = new Scope();
+                var place = components.Count == 1 ? folder : Path.Combine(folder, component.Key);
+                var (file, config) = (Path.Combine(place, "adapter_model.safetensors"), Path.Combine(place, "adapter_config.json"));
+                var text = PeftConfig.Of([.. component]).ToJson(baseModel: writing.BaseModel).ToJsonString(Indented) + "\n";
+                var weights = Weights(component, writing);
+                asides.Add(new(config, stream => stream.Write(Encoding.UTF8.GetBytes(text))));
+                asides.Add(new(file, stream => SafetensorsWriter.Write(stream, weights, new Dictionary<string, string> { ["format"] = "pt" })));
+                written.AddRange([file, config]);
+            }
+            // only when all are on the disk: old weights never stand beside a new configuration because there was no room
+            foreach (var aside in asides) aside.Publish();
+        }
+        finally
+        {
+            foreach (var aside in asides) aside.Dispose();
         }
         return written;
     }

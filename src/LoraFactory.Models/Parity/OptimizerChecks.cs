@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using LoraFactory.Torch;
 using LoraFactory.Torch.Optim;
 
@@ -133,7 +135,7 @@ public sealed class OptimizerCheck : IGoldenCheck
 }
 
 /// <summary>Gradient clipping.</summary>
-public sealed class ClipCheck : IGoldenCheck
+public sealed partial class ClipCheck : IGoldenCheck
 {
     /// <inheritdoc/>
     public IReadOnlyList<string> Kinds => ["clip"];
@@ -147,7 +149,14 @@ public sealed class ClipCheck : IGoldenCheck
             var o = one.Value;
             var gradients = names.ConvertAll(n => @case.Tensor($"in.grad.{n}") * (o.TryGetProperty("scale", out var s) ? s.GetDouble() : 1)).ToArray();
             if (o.TryGetProperty("bad", out var bad))
-                gradients[names.IndexOf("b")].Span<float>()[2] = bad.GetString() == "nan" ? float.NaN : float.PositiveInfinity;
+            {
+                if (Place(@case) is not var (name, index) || names.IndexOf(name) is not (>= 0 and var which) || index >= gradients[which].Count)
+                {
+                    found.NotCovered.Add($"{one.Name}: the place of the bad number");
+                    continue;
+                }
+                gradients[which].Span<float>()[index] = bad.GetString() == "nan" ? float.NaN : float.PositiveInfinity;
+            }
             if (o.TryGetProperty("clip_value", out var value))
             {
                 GradientClip.ToValue(gradients, value.GetDouble());
@@ -163,6 +172,16 @@ public sealed class ClipCheck : IGoldenCheck
                 found.Close($"out.{one.Name}.{names[i]}", gradients[i], @case.Tensor($"out.{one.Name}.{names[i]}"), @case.Tolerance());
         }
     }
+
+    // Which number is replaced stands in the case's words: "'bad' replaces element 2 of gradient b".
+    private static (string Name, int Index)? Place(GoldenCase @case)
+    {
+        if (!@case.Json.TryGetProperty("formula", out var words) || BadNumber().Match(words.GetString() ?? "") is not { Success: true } match) return null;
+        return (match.Groups["name"].Value, int.Parse(match.Groups["index"].ValueSpan, CultureInfo.InvariantCulture));
+    }
+
+    [GeneratedRegex(@"'bad' replaces element (?<index>[0-9]{1,6}) of gradient (?<name>[A-Za-z0-9_]+)", RegexOptions.NonBacktracking)]
+    private static partial Regex BadNumber();
 }
 
 /// <summary>Averages of weights.</summary>

@@ -22,7 +22,7 @@ public sealed class ScheduleCheck : IGoldenCheck
             {
                 Plateau(o, @case.Tensor("in.plateau_metric").ToArray<double>(), actual);
             }
-            else if (Make(name, o) is { } schedule)
+            else if (Make(name, one.Value) is { } schedule)
             {
                 for (var i = 0; i < actual.Length; i++) actual[i] = schedule.At(i, o.Number("base_lr"));
             }
@@ -55,10 +55,12 @@ public sealed class ScheduleCheck : IGoldenCheck
         }
     }
 
-    private static LearningRateSchedule? Make(string? name, Options o)
+    /// <summary>The schedule of a name with the options that stand beside it; null for one that is not known.</summary>
+    internal static LearningRateSchedule? Make(string? name, JsonElement options)
     {
-        var warmup = (long)o.Number("warmup", 0);
-        var total = (long)o.Number("num_training_steps", o.Number("steps"));
+        var o = new Options(options);
+        var warmup = (long)o.Number("warmup", o.Number("warmup_steps", o.Number("num_warmup_steps", 0)));
+        var total = (long)o.Number("num_training_steps", o.Number("steps", 0));
         return name switch
         {
             "constant" or "constant_with_warmup" => LearningRateSchedule.Constant(warmup),

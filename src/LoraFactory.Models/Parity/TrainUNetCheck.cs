@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Training;
@@ -9,7 +11,7 @@ using LoraFactory.Torch.Optim;
 namespace LoraFactory.Models.Parity;
 
 /// <summary>Traces of LoRA training of a UNet, alone or with its text encoder, through the trainer that the stage uses.</summary>
-public sealed class TrainUNetCheck : IGoldenCheck
+public sealed partial class TrainUNetCheck : IGoldenCheck
 {
     /// <inheritdoc/>
     public IReadOnlyList<string> Kinds => ["train-unet", "train_unet"];
@@ -34,19 +36,25 @@ public sealed class TrainUNetCheck : IGoldenCheck
         var groups = targets.ConvertAll(target => new ParameterGroup(
             [.. adapter.Of(target.Component).SelectMany(m => (Trainable[])[new($"{m.Component}.{m.Path}.down", m.Down), new($"{m.Component}.{m.Path}.up", m.Up)])],
             o.GetProperty(target.Component == "unet" ? "lr_unet" : "lr_text_encoder").GetDouble(), o.GetProperty("weight_decay").GetDouble()));
+        var bases = groups.ConvertAll(g => g.LearningRate);
         using var optimizer = new Adam(groups, new() { Beta1 = betas[0].GetDouble(), Beta2 = betas[1].GetDouble(), Epsilon = o.GetProperty("eps").GetDouble() });
-        var trainer = new DiffusionTrainer(unet, new(NoiseSchedule.StableDiffusion(), LossOptions(@case.Json.GetProperty("options"))), optimizer)
+        if (Noise(@case) is not { } noise || Rates(@case) is not { } rates)
+        {
+            found.NotCovered.Add("its noise schedule or the schedule of its rate");
+            return;
+        }
+        var trainer = new DiffusionTrainer(unet, new(noise, LossOptions(@case.Json.GetProperty("options"))), optimizer)
         {
             MaxGradNorm = @case.Json.GetProperty("max_grad_norm").GetDouble(),
             EncodeText = text is null ? null : ids => text.Text.Forward(ids).LastHiddenState,
         };
         var steps = @case.Json.GetProperty("steps").GetInt32();
-        if (@case.Json.TryGetProperty("schedule", out var schedule) && schedule.GetString() != "constant") found.NotCovered.Add($"schedule {schedule.GetString()}");
         for (var i = 0; i < steps; i++)
         {
             using var scope = new Scope();
             var batch = BatchOf(@case, i);
             if (i == 0) First(@case, found, trainer, batch, adapter);
+            for (var g = 0; g < groups.Count; g++) groups[g].LearningRate = rates.At(i, bases[g]);
             var result = trainer.Step(batch);
             found.Close($"out.loss[{i}]", result.Loss, @case.Tensor("out.loss").Select(0, i).Item(), @case.Tolerance("loss"));
             found.Close($"out.grad_norm[{i}]", result.GradientNorm, @case.Tensor("out.grad_norm").Select(0, i).Item(), @case.Tolerance("grad_norm"));
@@ -55,6 +63,34 @@ public sealed class TrainUNetCheck : IGoldenCheck
         Compare(@case, found, adapter, "out.final.", t => t, @case.Tolerance("weights"));
         Probe(@case, found, unet, trainer);
     }
+
+    // Its name, with options beside it in the case, or an object with both; constant where the case says nothing.
+    private static LearningRateSchedule? Rates(GoldenCase @case)
+    {
+        if (!@case.Json.TryGetProperty("schedule", out var schedule) || schedule.ValueKind == JsonValueKind.Null) return LearningRateSchedule.Constant();
+        if (schedule.ValueKind == JsonValueKind.String) return ScheduleCheck.Make(schedule.GetString(), @case.Json);
+        return schedule.ValueKind == JsonValueKind.Object && schedule.TryGetProperty("type", out var type) ? ScheduleCheck.Make(type.GetString(), schedule) : null;
+    }
+
+    // As "scaled_linear: betas = linspace(sqrt(.00085), sqrt(.012), 1000)^2, …"; Stable Diffusion's where the case says nothing.
+    private static NoiseSchedule? Noise(GoldenCase @case)
+    {
+        if (!@case.Json.TryGetProperty("noise_schedule", out var said)) return NoiseSchedule.StableDiffusion();
+        var match = NoiseWords().Match(said.GetString() ?? "");
+        double Number(string name) => double.Parse(match.Groups[name].ValueSpan, CultureInfo.InvariantCulture);
+        return !match.Success ? null : new(new SchedulerOptions
+        {
+            ClassName = "DDPMScheduler",
+            BetaSchedule = match.Groups["kind"].Value,
+            BetaStart = Number("from"),
+            BetaEnd = Number("to"),
+            TrainTimesteps = int.Parse(match.Groups["steps"].ValueSpan, CultureInfo.InvariantCulture),
+            ZeroTerminalSnr = said.GetString()!.Contains("zero terminal", StringComparison.OrdinalIgnoreCase),
+        });
+    }
+
+    [GeneratedRegex(@"^(?<kind>linear|scaled_linear): betas = linspace\((sqrt\()?(?<from>[0-9.e-]{1,20})\)?, (sqrt\()?(?<to>[0-9.e-]{1,20})\)?, (?<steps>[0-9]{1,5})\)", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
+    private static partial Regex NoiseWords();
 
     private static LoraSpec Spec(JsonElement c)
     {

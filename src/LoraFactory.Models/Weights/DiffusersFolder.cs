@@ -6,9 +6,6 @@ namespace LoraFactory.Models.Weights;
 /// </summary>
 public sealed class DiffusersFolder
 {
-    private static readonly string[] WeightNames = ["diffusion_pytorch_model", "model", "pytorch_model"];
-    private static readonly string[] Endings = ["safetensors", "bin"];
-
     private DiffusersFolder(string path, ModelConfig index)
     {
         Path = path;
@@ -57,34 +54,8 @@ public sealed class DiffusersFolder
     /// <param name="variant">Such as "fp16"; where null the files without a variant are taken, or else those of whatever variant there is.</param>
     public WeightSource Weights(string component, string? variant = null)
     {
-        var source = OpenWeights(Folder(component), variant);
+        var source = WeightFolder.Open(Folder(component), variant);
         if (component.StartsWith("text_encoder", StringComparison.Ordinal)) return ComponentNames.OfText(source);
         return component == "vae" ? ComponentNames.OfVae(source) : source;
-    }
-
-    /// <summary>The weights of a model's folder: safetensors before torch files, whole files before sharded ones.</summary>
-    public static WeightSource OpenWeights(string folder, string? variant = null)
-    {
-        foreach (var ending in Endings)
-        {
-            foreach (var name in WeightNames)
-            {
-                foreach (var file in Candidates(folder, name, ending, variant))
-                    if (File.Exists(file)) return WeightSource.Open(file);
-            }
-        }
-        var wanted = variant is null ? "" : $" of the variant {variant}";
-        throw new ModelException($"{folder} holds no weights{wanted}: diffusion_pytorch_model.safetensors or model.safetensors is expected; download the model completely.");
-    }
-
-    private static IEnumerable<string> Candidates(string folder, string name, string ending, string? variant)
-    {
-        string At(string file) => System.IO.Path.Combine(folder, file);
-        IEnumerable<string> Of(string infix) =>
-            [At($"{name}{infix}.{ending}"), At($"{name}{infix}.{ending}.index.json"), At($"{name}.{ending}.index{infix}.json")];
-        if (variant is not null) return Of("." + variant);
-        string[] any = Directory.Exists(folder) ? Directory.GetFiles(folder, $"{name}.*.{ending}") : [];
-        // Shards are found through their index; model.fp16.safetensors is a file by itself.
-        return Of("").Concat(any.Where(file => !file.Contains("-of-", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
     }
 }

@@ -105,7 +105,7 @@ public static partial class LdmKeys
         {
             Norm($"{name}.norm", $"{ldm}.norm", width);
             Projection($"{name}.proj_in", $"{ldm}.proj_in", width);
-            for (var k = 0; k < Math.Min(depth, MostLayers); k++)
+            for (var k = 0; k < Math.Min(depth, ModelConfig.MostLayers); k++)
             {
                 var (block, there) = ($"{name}.transformer_blocks.{k}", $"{ldm}.transformer_blocks.{k}");
                 Norm($"{block}.norm1", $"{there}.norm1", width);

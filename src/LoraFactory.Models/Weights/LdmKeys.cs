@@ -15,8 +15,6 @@ public sealed record LdmKey(string Name, long[] Shape, string Ldm, long[] LdmSha
 /// </summary>
 public static partial class LdmKeys
 {
-    private const int MostLevels = 16, MostLayers = 1000;
-
     /// <summary>Tensors of a UNet2DConditionModel, in the order of its state dictionary.</summary>
     public static IReadOnlyList<LdmKey> UNet(ModelConfig config, string prefix = "model.diffusion_model.") => new UNetKeyList(config, prefix).Make();
 
@@ -85,14 +83,8 @@ public static partial class LdmKeys
             Add(name + ".bias", ldm + ".bias", output);
         }
 
-        protected static int[] Channels(ModelConfig config)
-        {
-            var channels = config.Ints("block_out_channels", -1);
-            return channels.Length is > 0 and <= MostLevels ? channels
-                : throw new ModelException($"A model with {channels.Length} levels in block_out_channels is none that can be read: give 1 to {MostLevels}.");
-        }
+        protected static int[] Channels(ModelConfig config) => config.Ints("block_out_channels", -1);
 
-        protected static int Layers(ModelConfig config, string key) => config.Int(key) is > 0 and <= MostLayers and var layers ? layers
-            : throw new ModelException($"A model with {config.Int(key)} as {key} is none that can be read: give 1 to {MostLayers}.");
+        protected static int Layers(ModelConfig config, string key) => config.Layers(key);
     }
 }

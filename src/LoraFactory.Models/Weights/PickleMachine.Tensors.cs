@@ -4,22 +4,24 @@ namespace LoraFactory.Models.Weights;
 
 internal sealed partial class PickleMachine
 {
-    private Global Resolve(string module, string name) => Allowed.TryGetValue($"{module}.{name}", out var global) ? global
+    private object Resolve(string module, string name) => Allowed.TryGetValue($"{module}.{name}", out var global) ? global
+        : Beside.TryGetValue($"{module}.{name}", out var known) ? new Inert(known)
         : throw Refusal($"it wants to load {Shown(module)}.{Shown(name)}, which is not needed for weights and could run code. Use a safetensors file, or save the state dictionary alone");
 
     private object Rebuild(object function, object[] arguments) => function switch
     {
         Global { Kind: Known.OrderedDict } => Ordered(arguments),
         Global { Kind: Known.RebuildTensor } => Tensor(arguments),
+        Inert inert => new Inert(inert.Name),
         Global { Kind: Known.RebuildParameter } when arguments is [PickledTensor tensor, ..] => tensor,
         _ => throw Refusal("it calls something that is not a function for rebuilding tensors"),
     };
 
     private Dictionary<object, object> Ordered(object[] arguments)
     {
-        if (arguments.Length == 0) return [];
+        if (arguments.Length == 0) return NewDictionary();
         if (arguments is not [List<object> pairs] || (made += pairs.Count) > MostValues) throw Malformed();
-        Push(new Dictionary<object, object>());
+        Push(NewDictionary());
         SetAll([.. pairs.SelectMany(pair => pair switch
         {
             object[] { Length: 2 } tuple => tuple,
@@ -60,8 +62,8 @@ internal sealed partial class PickleMachine
             if (count > long.MaxValue || last > long.MaxValue) throw Refusal($"a tensor of shape {Weight.Describe(shape)} overflows 64 bits");
         }
         if (count > 0 && last >= storage.Count) throw Refusal($"a tensor of shape {Weight.Describe(shape)} and strides {Weight.Describe(strides)} from element {offset} reaches beyond its storage of {storage.Count}");
-        // A stride of 0 repeats elements, so a small storage could claim to be a huge tensor.
-        if (count > storage.Count && count > MostExpanded) throw Refusal($"a tensor of shape {Weight.Describe(shape)} repeats a storage of {storage.Count} elements");
+        // A stride of 0 repeats elements, as a broadcast bias does, so a small storage could claim to be a huge tensor.
+        if (count > storage.Count && count > MostRepeated) throw Refusal($"a tensor of shape {Weight.Describe(shape)} repeats a storage of {storage.Count} elements");
         return new PickledTensor(storage, offset, shape, strides);
     }
 

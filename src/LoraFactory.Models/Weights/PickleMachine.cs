@@ -13,12 +13,15 @@ internal sealed record PickledTensor(PickledStorage Storage, long Offset, long[]
 
 /// <summary>
 /// Interprets the pickle opcodes that state dictionaries are made of, over plain values, and knows three functions and ten storage types by name.
-/// Anything else is refused before it could be called: no object is ever made by a name in the file.
+/// A few more names that trainers leave beside the weights stand for nothing (<see cref="Inert"/>). Anything else is refused before it could be
+/// called: no object is ever made by a name in the file.
 /// </summary>
 internal sealed partial class PickleMachine(string path, Func<long, int, ReadOnlySpan<byte>> read, long start, long end)
 {
     private const int MostValues = 5_000_000, LongestText = 1 << 20, MostDimensions = 64;
-    private const long MostExpanded = 1L << 26;
+
+    /// <summary>Elements that tensors may have beyond those of their storages: broadcast ones are small.</summary>
+    internal const long MostRepeated = 1L << 20;
 
     private static readonly object Mark = new(), None = new();
 
@@ -31,6 +34,35 @@ internal sealed partial class PickleMachine(string path, Func<long, int, ReadOnl
     private enum Known { OrderedDict, RebuildTensor, RebuildParameter, Storage }
 
     private sealed record Global(Known Kind, DType Type);
+
+    /// <summary>Stands where a name of <see cref="Beside"/> was, or what it would have made: never called, without content.</summary>
+    internal sealed class Inert(string name)
+    {
+        /// <summary>The name in the file.</summary>
+        public string Name { get; } = name;
+    }
+
+    // What the published checkpoints hold outside their state dictionary: a callback's class, and measures as numpy scalars.
+    private static readonly HashSet<string> Beside = new(StringComparer.Ordinal)
+    {
+        "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint", "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint",
+        "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype", "_codecs.encode", "__builtin__.set", "builtins.set",
+    };
+
+    /// <summary>Hashes numbers with the process's own seed, as texts are: otherwise a file could choose keys that all fall together.</summary>
+    private sealed class SeededKeys : IEqualityComparer<object>
+    {
+        public static readonly SeededKeys Shared = new();
+
+        public new bool Equals(object? x, object? y) => object.Equals(x, y);
+
+        public int GetHashCode(object key) => key switch
+        {
+            long number => HashCode.Combine((int)number, (int)(number >> 32)),
+            double number when BitConverter.DoubleToInt64Bits(number + 0.0) is var bits => HashCode.Combine((int)bits, (int)(bits >> 32)),
+            _ => key.GetHashCode(),
+        };
+    }
 
     private static readonly Dictionary<string, Global> Allowed = new(StringComparer.Ordinal)
     {
@@ -57,7 +89,7 @@ internal sealed partial class PickleMachine(string path, Func<long, int, ReadOnl
 
     /// <summary>
     /// Runs to STOP and returns the value: string, long, BigInteger, double, bool, byte[], List, object[] (tuple), Dictionary, PickledTensor,
-    /// PickledStorage, or something without use to a state dictionary.
+    /// PickledStorage, Inert, or something without use to a state dictionary.
     /// </summary>
     public object Run()
     {
@@ -115,10 +147,10 @@ internal sealed partial class PickleMachine(string path, Func<long, int, ReadOnl
             case 0x85: Push(PopTuple(1)); break;
             case 0x86: Push(PopTuple(2)); break;
             case 0x87: Push(PopTuple(3)); break;
-            case '}': Push(new Dictionary<object, object>()); break;
+            case '}': Push(NewDictionary()); break;
             case 'd':
                 var items = PopToMark();
-                Push(new Dictionary<object, object>());
+                Push(NewDictionary());
                 SetAll(items);
                 break;
             case 's': SetAll([.. PopTuple(2)]); break;
@@ -168,19 +200,22 @@ internal sealed partial class PickleMachine(string path, Func<long, int, ReadOnl
         if (Peek() is not Dictionary<object, object> dictionary || items.Count % 2 != 0) throw Malformed();
         for (var i = 0; i < items.Count; i += 2)
         {
-            if (items[i] is not (string or long or bool or double)) throw Refusal("a key of one of its dictionaries is neither text nor a number");
+            if (items[i] is not (string or long or bool or double or Inert)) throw Refusal("a key of one of its dictionaries is neither text nor a number");
             dictionary[items[i]] = items[i + 1];
         }
     }
+
+    private static Dictionary<object, object> NewDictionary() => new(SeededKeys.Shared);
 
     private void Memorise(long index) => memo[index] = Peek();
 
     private void Recall(long index) => Push(memo.TryGetValue(index, out var value) ? value : throw Malformed());
 
-    /// <summary>BUILD only ever adds attributes such as _metadata to a dictionary; they are dropped.</summary>
+    /// <summary>BUILD only ever adds attributes such as _metadata to a dictionary, or fills what stands for nothing; they are dropped.</summary>
     private void Build()
     {
         var state = Pop();
+        if (Peek() is Inert) return;
         if (Peek() is not Dictionary<object, object> || state is not (Dictionary<object, object> or object[])) throw Refusal("it sets the state of something else than a dictionary");
     }
 

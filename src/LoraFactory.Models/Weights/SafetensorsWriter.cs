@@ -40,27 +40,8 @@ public static class SafetensorsWriter
     /// <summary>Writes a file; a reader sees the old file or the whole new one.</summary>
     public static void Write(string path, IEnumerable<WeightToWrite> weights, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        var aside = Path.Combine(folder, $".{Path.GetFileName(path)}.{Environment.ProcessId}.{Guid.NewGuid():N}.tmp");
-        try
-        {
-            Directory.CreateDirectory(folder);
-            using (var stream = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 20))
-            {
-                Write(stream, weights, metadata);
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(aside, path, overwrite: true);
-        }
-        catch (Exception e)
-        {
-            File.Delete(aside);
-            if (e is IOException && (e.HResult & 0xFFFF) is 28 or 122) // ENOSPC, EDQUOT
-                throw new ModelException($"{path} could not be written: the disk is full. Free some space and run the same command again; nothing was lost.", e);
-            if (e is IOException or UnauthorizedAccessException)
-                throw new ModelException($"{path} could not be written ({e.Message.TrimEnd('.')}): the file that was there, if any, is unchanged. Check free space and rights.", e);
-            throw;
-        }
+        using var aside = new AsideFile(path, stream => Write(stream, weights, metadata));
+        aside.Publish();
     }
 
     /// <summary>Writes the bytes of a file to a stream.</summary>

@@ -13,6 +13,9 @@ public sealed class TorchCheckpoint : WeightSource
 {
     private const long PickleLimit = 256L << 20;
 
+    /// <summary>How often tensors may use the elements of the storages, on average: tied weights use some twice.</summary>
+    private const int MostUses = 8;
+
     private static readonly BigInteger LegacyMagic = new([0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x00]);
 
     private TorchCheckpoint(MappedFile file, IEnumerable<Weight> weights) : base(file.Path, weights, null, file)
@@ -110,13 +113,18 @@ public sealed class TorchCheckpoint : WeightSource
     private static List<Weight> Views(MappedFile file, object value, Func<PickledStorage, (long Offset, long Length)> place)
     {
         var weights = new List<Weight>();
+        var used = new HashSet<PickledStorage>();
+        Int128 stored = 0, claimed = 0;
         foreach (var (name, tensor) in Tensors(file, value))
         {
+            if (used.Add(tensor.Storage)) stored += tensor.Storage.Count;
+            claimed += tensor.Shape.Aggregate((Int128)1, (product, extent) => product * extent);
             var (offset, length) = place(tensor.Storage);
             var size = DTypes.Bytes(tensor.Storage.Type);
             if ((Int128)tensor.Storage.Count * size > length) throw Refusal(file.Path, $"the storage {tensor.Storage.Key} has {length} bytes where {tensor.Storage.Count} elements need {(Int128)tensor.Storage.Count * size}");
             weights.Add(new Weight(file, name, tensor.Storage.Type, tensor.Shape, tensor.Strides, offset + tensor.Offset * size));
         }
+        if (claimed > MostUses * stored + PickleMachine.MostRepeated) throw Refusal(file.Path, $"its tensors claim {claimed} elements where its storages hold {stored}");
         return weights;
     }
 
@@ -126,6 +134,8 @@ public sealed class TorchCheckpoint : WeightSource
         if (value is not Dictionary<object, object> outer) throw Refusal(file.Path, "it does not hold a dictionary");
         var inner = outer.TryGetValue("state_dict", out var named) && named is Dictionary<object, object> state ? state : outer;
         if (!HasTensors(inner) && inner.Values.OfType<Dictionary<object, object>>().Where(HasTensors).ToList() is [var only]) inner = only;
+        if (inner.Keys.Concat(inner.Values).OfType<PickleMachine.Inert>().FirstOrDefault() is { } inert)
+            throw Refusal(file.Path, $"its state dictionary holds {inert.Name}, which is no tensor. Use a safetensors file, or save the state dictionary alone");
         return inner.Where(pair => pair is { Key: string, Value: PickledTensor }).Select(pair => ((string)pair.Key, (PickledTensor)pair.Value));
     }
 

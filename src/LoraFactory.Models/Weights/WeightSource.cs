@@ -52,7 +52,7 @@ public class WeightSource : IDisposable
     /// </summary>
     public static WeightSource Open(string path)
     {
-        if (Directory.Exists(path)) return DiffusersFolder.OpenWeights(path);
+        if (Directory.Exists(path)) return WeightFolder.Open(path);
         if (IsIndex(System.IO.Path.GetFileName(path))) return ShardedWeights.Open(path);
         return TorchCheckpoint.Is(path) ? TorchCheckpoint.Open(path) : SafetensorsFile.Open(path);
     }

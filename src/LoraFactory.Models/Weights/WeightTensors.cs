@@ -9,8 +9,11 @@ public static unsafe class WeightTensors
     /// The weight as a CPU tensor of its shape and dtype. Nothing is copied where the bytes are aligned to the element size: pages are read
     /// from the file when they are touched, and the mapping stays until the tensor is released. In-place changes stay in this process.
     /// </summary>
+    /// <exception cref="ModelException">The weight is an 8-bit float and libtorch is older than 2.1.</exception>
     public static Tensor ToTensor(this Weight weight)
     {
+        if (!TorchLibrary.Knows(weight.DType))
+            throw new ModelException($"{weight.File.Path} holds '{weight.Name}' as {weight.DType}, which libtorch {TorchLibrary.Version} does not have: use a file in float16 or bfloat16, or a libtorch from 2.1 on by LORA_LIBTORCH.");
         long[] shape = [.. weight.Shape];
         if (weight.Count > 0 && weight.Offset % DTypes.Bytes(weight.DType) == 0)
         {

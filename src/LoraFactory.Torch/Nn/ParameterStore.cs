@@ -42,6 +42,13 @@ public sealed class Parameter(string name, long[] shape, Init init)
             this.value = value.Own();
         }
     }
+
+    /// <summary>Lets the tensor go.</summary>
+    internal void Release()
+    {
+        value?.Dispose();
+        value = null;
+    }
 }
 
 /// <summary>
@@ -79,18 +86,28 @@ public sealed class ParameterStore
     /// <summary>
     /// Loads every weight by asking <paramref name="find"/> for its name. Throws naming the first missing ones and how many there are.
     /// The tensors are converted to <paramref name="dtype"/> and <paramref name="device"/>; those that fit already are taken as they are.
+    /// After an error all weights are released.
     /// </summary>
     public void Load(Func<string, Tensor?> find, DType dtype = DType.Float32, Device? device = null)
     {
         var missing = new List<string>();
-        foreach (var parameter in inOrder)
+        try
         {
-            using var scope = new Scope();
-            var found = find(parameter.Name);
-            if (found is null) missing.Add(parameter.Name);
-            else parameter.Value = found.To(dtype: dtype, device: device ?? Device.Cpu);
+            foreach (var parameter in inOrder)
+            {
+                using var scope = new Scope();
+                var found = find(parameter.Name);
+                if (found is null) missing.Add(parameter.Name);
+                else parameter.Value = found.To(dtype: dtype, device: device ?? Device.Cpu);
+            }
+        }
+        catch
+        {
+            Release();
+            throw;
         }
         if (missing.Count == 0) return;
+        Release();
         throw new TorchException(
             $"{missing.Count} of {inOrder.Count} weights are missing, the first: {string.Join(", ", missing.Take(3))}. The file belongs to another model, or is not complete", "load", TorchError.NotFound);
     }
@@ -124,7 +141,7 @@ public sealed class ParameterStore
     /// <summary>Releases all weights.</summary>
     public void Release()
     {
-        foreach (var parameter in inOrder.Where(p => p.IsLoaded)) parameter.Value.Dispose();
+        foreach (var parameter in inOrder) parameter.Release();
     }
 }
 

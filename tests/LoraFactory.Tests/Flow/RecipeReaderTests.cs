@@ -36,6 +36,14 @@ public sealed class RecipeReaderTests
         Assert.False(reading.Origins.ContainsKey("train.warmup_steps"));
     }
 
+    [Fact]
+    public void Float16_is_no_precision_to_train_in_since_nothing_scales_its_loss()
+    {
+        var problem = Only(Read(Good.Replace("rank: 16", "precision: float16", StringComparison.Ordinal)));
+        Assert.Equal("train.precision", problem.Key);
+        Assert.Contains("bfloat16", problem.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("rank: 16", "rnak: 16", "LR010", "train.rnak", "Did you mean train.rank?")]
     [InlineData("train:", "trian:", "LR010", "trian", "Did you mean train?")]

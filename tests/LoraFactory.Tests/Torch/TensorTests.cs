@@ -160,23 +160,33 @@ public sealed class TensorTests
     {
         var w = Ops.Ones([4, 4]);
         w.RequiresGrad = true;
-        var dtypes = new List<DType>();
+        var seen = new List<(bool, DType)>();
         Tensor y;
-        using (new Autocast(DeviceType.Cpu, DType.BFloat16))
+        using (new Autocast(DeviceType.Cuda, DType.BFloat16))
         {
             y = Autograd.Checkpoint(
                 i =>
                 {
-                    var product = Ops.Linear(i[0], w);
-                    dtypes.Add(product.DType);
-                    return product;
+                    seen.Add(State());
+                    return Ops.Linear(i[0], w);
                 }, [Ops.Ones([2, 4])], [w]);
         }
-        // as on the thread of an accelerator, whose own settings are others
-        using (new Autocast(DeviceType.Cpu, DType.Float16)) y.Sum().Backward();
-        Assert.Equal([DType.BFloat16, DType.BFloat16], dtypes);
+        // as on the engine's own thread for an accelerator, whose settings are others
+        using (new Autocast(DeviceType.Cuda, DType.Float16))
+        {
+            y.Sum().Backward();
+            Assert.Equal((true, DType.Float16), State());
+        }
+        Assert.Equal([(true, DType.BFloat16), (true, DType.BFloat16)], seen);
         Assert.Equal(2f, w.Grad()!.ToArray<float>()[0]);
         w.SetGrad(null);
+
+        static unsafe (bool, DType) State()
+        {
+            int on, dtype;
+            Assert.Equal(0, Native.door_autocast_get((int)DeviceType.Cuda, &on, &dtype));
+            return (on != 0, (DType)dtype);
+        }
     });
 
     [Fact]

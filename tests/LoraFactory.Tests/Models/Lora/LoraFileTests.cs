@@ -202,6 +202,24 @@ public sealed class LoraFileTests : IDisposable
         Assert.Empty(Directory.GetFileSystemEntries(folder));
     });
 
+    [Fact]
+    public void A_peft_folder_that_cannot_be_written_is_refused_in_a_sentence_and_left_as_it_was() => OnTensorThread.Run(() =>
+    {
+        using var adapter = new LoraAdapter([new("unet", Path4, Numbers(2, 6), Numbers(8, 2), 2)]);
+        // another process's temporary file is nobody's business
+        Directory.CreateDirectory(At("adapter_config.json.tmp"));
+        LoraWriter.Write(adapter, folder, new() { Naming = LoraNaming.Peft });
+        var before = Directory.GetFiles(folder).Order().ToArray();
+        Assert.Equal(2, before.Length);
+        File.WriteAllText(At("taken"), "");
+        var e = Assert.Throws<ModelException>(() => LoraWriter.Write(adapter, At("taken"), new() { Naming = LoraNaming.Peft }));
+        Assert.Contains("could not be written", e.Message, StringComparison.Ordinal);
+        File.Delete(At("adapter_config.json"));
+        Directory.CreateDirectory(At("adapter_config.json"));
+        Assert.Throws<ModelException>(() => LoraWriter.Write(adapter, folder, new() { Naming = LoraNaming.Peft }));
+        Assert.Empty(Directory.GetFiles(folder, ".*.tmp"));
+    });
+
     private static string Refused(string file)
     {
         var before = Tensor.LiveCount;

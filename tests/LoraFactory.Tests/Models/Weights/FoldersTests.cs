@@ -53,6 +53,26 @@ public sealed class FoldersTests
     }
 
     [Fact]
+    public void Shards_of_torch_files_and_of_a_variant_are_found_by_every_loader()
+    {
+        var root = TestData.NewFolder();
+        File.Copy(TestData.Golden("diffusion/ckpt/good.ckpt"), Path.Combine(root, "pytorch_model-00001-of-00001.bin"));
+        using var whole = WeightSource.Open(Path.Combine(root, "pytorch_model-00001-of-00001.bin"));
+        string Index(string file) => $"{{\"weight_map\": {{\"{whole.Names[0]}\": \"{file}\"}}}}";
+        File.WriteAllText(Path.Combine(root, "pytorch_model.bin.index.json"), Index("pytorch_model-00001-of-00001.bin"));
+        using (var shards = WeightFolder.Open(root)) Assert.Equal([whole.Names[0]], shards.Names);
+        SafetensorsWriter.Write(Path.Combine(root, "model.fp16-00001-of-00001.safetensors"), [WeightToWrite.FromBytes(whole.Names[0], DType.UInt8, [1], new byte[1])]);
+        foreach (var index in (string[])["model.safetensors.index.fp16.json", "model.fp16.safetensors.index.json"])
+        {
+            File.WriteAllText(Path.Combine(root, index), Index("model.fp16-00001-of-00001.safetensors"));
+            using (var half = WeightSource.Open(root)) Assert.Equal(DType.UInt8, half[whole.Names[0]].DType);
+            using (var half = WeightFolder.Open(root, "fp16")) Assert.Equal(DType.UInt8, half[whole.Names[0]].DType);
+            File.Delete(Path.Combine(root, index));
+        }
+        Directory.Delete(root, recursive: true);
+    }
+
+    [Fact]
     public void A_text_encoder_without_the_long_names_gets_them()
     {
         using var text = DiffusersFolder.Open(TestData.Golden("diffusion/pipeline-sdxl/model")).Weights("text_encoder");

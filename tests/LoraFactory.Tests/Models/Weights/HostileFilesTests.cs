@@ -76,6 +76,65 @@ public sealed class HostileFilesTests
         Directory.Delete(folder, recursive: true);
     }
 
+    private const string Marks = "\u0080\u0002";
+    private const string Storage = "(X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\00X\u0003\0\0\0cpuK\u0002tQ";
+    private const string OneTensor = "ctorch._utils\n_rebuild_tensor_v2\n(" + Storage + "K\0K\u0002\u0085K\u0001\u0085\u0089)tR";
+    // numpy.core.multiarray.scalar(dtype('f8', 0, 1) with a state, _codecs.encode('x', 'latin1')), as a measure is saved
+    private const string NumpyScalar = "cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(X\u0002\0\0\0f8K\0K\u0001tR(K\u0003X\u0001\0\0\0<NNNJ\u00ff\u00ff\u00ff\u00ffJ\u00ff\u00ff\u00ff\u00ffK\0tb"
+        + "c_codecs\nencode\n(X\u0001\0\0\0xX\u0006\0\0\0latin1tRtR";
+    private const string Callback = "cpytorch_lightning.callbacks.model_checkpoint\nModelCheckpoint\n";
+
+    [Fact]
+    public void What_trainers_leave_beside_the_weights_is_passed_over_but_not_among_them()
+    {
+        var folder = TestData.NewFolder();
+        var path = Path.Combine(folder, "sd-v1-4.ckpt");
+        var beside = "X\u0009\0\0\0callbacks}" + Callback + "}X\u0005\0\0\0score" + NumpyScalar + "ss";
+        string Pickle(string inState) => Marks + "}(" + beside + "X\u000a\0\0\0state_dict}(X\u0001\0\0\0w" + OneTensor + inState + "uu.";
+        Store(path, ("x/data.pkl", Pickle("")), ("x/data/0", "\0\0\u0080\u003f\0\0\0\u0040"));
+        using (var source = WeightSource.Open(path))
+        {
+            Assert.Equal(["w"], source.Names);
+            Assert.Equal(new byte[] { 0, 0, 128, 63, 0, 0, 0, 64 }, source["w"].ToArray());
+        }
+        Store(path, ("x/data.pkl", Pickle("X\u0001\0\0\0n" + NumpyScalar)), ("x/data/0", "\0\0\u0080\u003f\0\0\0\u0040"));
+        Assert.Contains("state dictionary holds numpy.core.multiarray.scalar", Assert.Throws<ModelException>(() => WeightSource.Open(path)).Message, StringComparison.Ordinal);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public void Tensors_that_repeat_a_small_storage_are_refused()
+    {
+        var folder = TestData.NewFolder();
+        var path = Path.Combine(folder, "x.ckpt");
+        var wide = OneTensor.Replace("K\u0002\u0085K\u0001\u0085\u0089", "J\0\0\0\u0002\u0085K\0\u0085\u0089", StringComparison.Ordinal);
+        Store(path, ("x/data.pkl", Marks + "}X\u0001\0\0\0w" + wide + "s."), ("x/data/0", "\0\0\0\0\0\0\0\0"));
+        Assert.Contains("repeats a storage", Assert.Throws<ModelException>(() => WeightSource.Open(path)).Message, StringComparison.Ordinal);
+        var many = string.Concat(Enumerable.Range(0, 20).Select(i => $"X\u0001\0\0\0{(char)('a' + i)}" + wide.Replace("J\0\0\0\u0002", "J\0\0\u0010\0", StringComparison.Ordinal)));
+        Store(path, ("x/data.pkl", Marks + "}(" + many + "u."), ("x/data/0", "\0\0\0\0\0\0\0\0"));
+        Assert.Contains("claim 20971520 elements", Assert.Throws<ModelException>(() => WeightSource.Open(path)).Message, StringComparison.Ordinal);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public void Keys_that_were_chosen_to_fall_together_do_not()
+    {
+        // 64-bit numbers whose halves cancel: their plain hashes are all 0, and a table of them takes time in the square of their number
+        var pickle = new StringBuilder(Marks + "}(");
+        for (var i = 1; i <= 100_000; i++)
+        {
+            pickle.Append("\u008a\u0008");
+            for (var twice = 0; twice < 2; twice++)
+                for (var b = 0; b < 4; b++) pickle.Append((char)((i >> (8 * b)) & 0xff));
+            pickle.Append('N');
+        }
+        var bytes = Encoding.Latin1.GetBytes(pickle.Append("u.").ToString());
+        var machine = new PickleMachine("x.ckpt", (at, length) => bytes.AsSpan((int)at, length), 0, bytes.Length);
+        var table = Assert.IsType<Dictionary<object, object>>(machine.Run());
+        Assert.Equal(100_000, table.Count);
+        Assert.True(table.Keys.Select(table.Comparer.GetHashCode).Distinct().Count() > 90_000);
+    }
+
     [Fact]
     public void Views_share_their_storage_with_offset_and_strides()
     {
@@ -97,12 +156,17 @@ public sealed class HostileFilesTests
         return bytes;
     }
 
-    /// <summary>A zip file with one stored entry; each character of the text is one byte.</summary>
-    private static void Store(string path, string name, string text)
+    private static void Store(string path, string name, string text) => Store(path, (name, text));
+
+    /// <summary>A zip file with stored entries; each character of a text is one byte.</summary>
+    private static void Store(string path, params ReadOnlySpan<(string Name, string Text)> entries)
     {
         File.Delete(path);
         using var zip = System.IO.Compression.ZipFile.Open(path, System.IO.Compression.ZipArchiveMode.Create);
-        using var entry = zip.CreateEntry(name, System.IO.Compression.CompressionLevel.NoCompression).Open();
-        entry.Write(Encoding.Latin1.GetBytes(text));
+        foreach (var (name, text) in entries)
+        {
+            using var entry = zip.CreateEntry(name, System.IO.Compression.CompressionLevel.NoCompression).Open();
+            entry.Write(Encoding.Latin1.GetBytes(text));
+        }
     }
 }

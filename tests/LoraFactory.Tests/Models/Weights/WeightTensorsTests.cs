@@ -1,3 +1,4 @@
+using LoraFactory.Models;
 using LoraFactory.Models.Weights;
 using LoraFactory.Tests.Torch;
 using LoraFactory.Torch;
@@ -53,6 +54,17 @@ public sealed class WeightTensorsTests
         }
         using var empty = SafetensorsFile.Open(TestData.Golden("lora/formats/safetensors/valid/zero-size-middle.safetensors"));
         Assert.Equal([0], empty["z"].ToTensor().Shape);
+    });
+
+    [Fact]
+    public void Eight_bit_floats_need_a_libtorch_that_has_them() => OnTensorThread.Run(() =>
+    {
+        var path = Path.Combine(TestData.NewFolder(), "float8.safetensors");
+        SafetensorsWriter.Write(path, [WeightToWrite.FromBytes("w", DType.Float8E4M3, [2], new byte[] { 0x38, 0x40 })]);
+        using var source = SafetensorsFile.Open(path);
+        if (TorchLibrary.Knows(DType.Float8E4M3)) Assert.Equal([1f, 2f], source["w"].ToTensor().ToArray<float>());
+        else Assert.Contains("2.1", Assert.Throws<ModelException>(() => source["w"].ToTensor()).Message, StringComparison.Ordinal);
+        Assert.True(TorchLibrary.Knows(DType.BFloat16));
     });
 
     private static WeightToWrite Floats(string name, long[] shape, params float[] values) =>
