@@ -9,7 +9,7 @@ public sealed class UnseenCasesTests
 {
     [Theory]
     [InlineData("schedule", "constant", "out.final")] // nothing but the weights at the end, which were made with more steps
-    [InlineData("schedule", "constant_with_warmup", "out.grad_norm[1]")]
+    [InlineData("schedule", "constant_with_warmup", "out.loss[1]")]
     [InlineData("noise_schedule", "linear: betas = linspace(.0001, .02, 1000), float32", "out.step0.noisy")]
     public void Training_follows_the_schedules_of_its_case(string key, string value, string missed)
     {
