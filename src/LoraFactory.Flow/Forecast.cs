@@ -26,11 +26,36 @@ public sealed record BaseFacts
 /// <param name="AdapterParameters">Trainable numbers.</param>
 public sealed record Forecast(double SecondsPerStep, double PrepareSeconds, double MemoryMiB, long AdapterParameters);
 
+/// <summary>
+/// What configure measured and how many steps it therefore allowed, in forecast.json. It lies beside the plan, not in it: a clock never says the
+/// same twice, and the plan's bytes decide whether a trained adapter still stands.
+/// </summary>
+public sealed record TimeForecast
+{
+    /// <summary>Name of the file.</summary>
+    public const string FileName = "forecast.json";
+    /// <summary>Content id of the plan before any cut, with the minutes allowed, device and threads. While it stays the same, so do the steps.</summary>
+    public required string Key { get; init; }
+    /// <summary>Steps allowed.</summary>
+    public required int Steps { get; init; }
+    /// <summary>Why they are fewer than the policy's, null when they are not.</summary>
+    public string? Cut { get; init; }
+    /// <summary>Expected seconds of training.</summary>
+    public required double Seconds { get; init; }
+    /// <summary>Of these, seconds of one step.</summary>
+    public required double SecondsPerStep { get; init; }
+    /// <summary>Of these, seconds before the first step.</summary>
+    public required double PrepareSeconds { get; init; }
+}
+
 /// <summary>Knows base models and what training them costs on this machine. Implemented where tensors are; configure only asks.</summary>
 public interface ITrainingForecast
 {
     /// <summary>Facts of the recipe's base; a missing or wrong one is a <see cref="LoraException"/>.</summary>
     BaseFacts Facts(Recipe recipe);
+
+    /// <summary>The files of the recipe's base that <see cref="BaseFacts.Hash"/> covers; a missing base is a <see cref="LoraException"/>.</summary>
+    IReadOnlyList<string> Files(Recipe recipe);
 
     /// <summary>Cost of training with these options on <paramref name="pictures"/> pictures.</summary>
     Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources);

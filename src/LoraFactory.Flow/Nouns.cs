@@ -167,13 +167,23 @@ public sealed record TrainPlan
     public required string BaseHash { get; init; }
     /// <summary>Why each value is what it is.</summary>
     public required IReadOnlyList<PlannedValue> Values { get; init; }
-    /// <summary>Expected seconds of training.</summary>
-    public required double EstimatedSeconds { get; init; }
     /// <summary>Expected peak memory in MiB.</summary>
     public required double EstimatedMemoryMiB { get; init; }
     /// <summary>What the base predicts, "epsilon" or "v_prediction", as configure found it or the recipe set it; null in a plan that does not say.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public string? BasePrediction => Values.FirstOrDefault(v => v.Key == "base.prediction")?.Value;
+    /// <summary>
+    /// What the adapter depends on, as JSON: neither where the base lies nor what was estimated, why values are what they are, or how often
+    /// training saves and draws. Two plans with the same one train the same adapter.
+    /// </summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string Essence => System.Text.Json.JsonSerializer.Serialize(this with
+    {
+        Train = Train with { SampleEvery = 0, CheckpointEvery = 0 },
+        BasePath = Path.GetFileName(BasePath.TrimEnd('/')),
+        EstimatedMemoryMiB = 0,
+        Values = [.. Values.Where(v => v.Key == "base.prediction").Select(v => v with { Why = "", Origin = "" })],
+    }, RunDirectory.Json);
     /// <summary>Ids of the samples that are trained on.</summary>
     public required IReadOnlyList<string> TrainSampleIds { get; init; }
     /// <summary>Ids of the samples held out.</summary>

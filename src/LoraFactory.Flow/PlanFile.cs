@@ -2,15 +2,13 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
 
 namespace LoraFactory.Flow;
 
 /// <summary>plan.yaml: a <see cref="TrainPlan"/> as YAML that people read, each value with its why.</summary>
 public static class PlanFile
 {
-    private const int Limit = 64 << 20;
+    private const int Limit = 64 << 20, MaxValues = 3_000_000; // a plan names each of its pictures
 
     /// <summary>Writes the plan, atomically.</summary>
     public static void Write(string path, TrainPlan plan)
@@ -20,6 +18,10 @@ public static class PlanFile
         AtomicFile.WriteText(path, text.ToString());
     }
 
+    /// <summary>What of a run's plan later stages depend on, for their hash (<see cref="IStage.Extracts"/>).</summary>
+    public static IEnumerable<KeyValuePair<string, string>> Extract(RunDirectory run) =>
+        [new("4-configure/plan.yaml, what the adapter depends on", Read(run.File(StageName.Configure, "plan.yaml")).Essence)];
+
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
     public static TrainPlan Read(string path)
     {
@@ -27,13 +29,11 @@ public static class PlanFile
         if (new FileInfo(path).Length > Limit) throw new LoraException($"{path} is larger than {Limit >> 20} MiB, too large for a plan; run configure again.");
         try
         {
-            var yaml = new YamlStream();
-            using (var reader = new StreamReader(path)) yaml.Load(reader);
-            return Node(yaml.Documents[0].RootNode).Deserialize<TrainPlan>(RunDirectory.Json)!;
+            return Node(YamlTree.Read(File.ReadAllBytes(path), Limit, MaxValues)).Deserialize<TrainPlan>(RunDirectory.Json) ?? throw new JsonException("it is empty.");
         }
-        catch (Exception e) when (e is YamlException or JsonException or ArgumentOutOfRangeException or InvalidOperationException)
+        catch (Exception e) when (e is YamlFault or JsonException or ArgumentException or InvalidOperationException)
         {
-            throw new LoraException($"{path} is not a plan: {e.Message} Run the configure stage again.", inner: e);
+            throw new LoraException($"{path} is not a plan: {e.Message.TrimEnd('.')}. Run the configure stage again.", inner: e);
         }
     }
 
@@ -74,12 +74,12 @@ public static class PlanFile
         }
     }
 
-    private static JsonNode? Node(YamlNode node) => node switch
+    private static JsonNode? Node(YamlPart? part) => part switch
     {
-        YamlMappingNode map => new JsonObject(map.Children.Select(c => KeyValuePair.Create(((YamlScalarNode)c.Key).Value!, Node(c.Value)))),
-        YamlSequenceNode list => new JsonArray([.. list.Children.Select(Node)]),
-        YamlScalarNode { Style: ScalarStyle.Plain } plain => Plain(plain.Value ?? ""),
-        YamlScalarNode scalar => JsonValue.Create(scalar.Value),
+        YamlMap map => new JsonObject(map.Entries.Select(e => KeyValuePair.Create(e.Key.Text, Node(e.Value)))),
+        YamlList list => new JsonArray([.. list.Items.Select(Node)]),
+        YamlText { IsPlain: true } plain => Plain(plain.Text),
+        YamlText text => JsonValue.Create(text.Text),
         _ => null,
     };
 

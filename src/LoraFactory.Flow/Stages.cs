@@ -30,7 +30,7 @@ public interface IStage
     /// <summary>The option records that its result depends on; they go into the stage's hash.</summary>
     IEnumerable<object> Options(Recipe recipe);
 
-    /// <summary>True when its directory holds what people gave, such as ratings, and so is never cleared.</summary>
+    /// <summary>True when its next run goes by what the one before left, such as a decision that is kept, and so its directory is never cleared.</summary>
     bool KeepsState => false;
 
     /// <summary>False when something that it left outside its own directory is gone, such as a version in the store; then it runs again.</summary>
@@ -38,6 +38,12 @@ public interface IStage
 
     /// <summary>Files of earlier stages and of the user that its result depends on; their bytes go into the stage's hash.</summary>
     IEnumerable<string> Inputs(StageContext context);
+
+    /// <summary>What matters of files that also hold what does not, such as how often a plan has training saved: a name and the text that goes into the hash.</summary>
+    IEnumerable<KeyValuePair<string, string>> Extracts(StageContext context) => [];
+
+    /// <summary>Asked of every stage before the first one runs: throws <see cref="LoraException"/> for what would stop it later, such as a model that is not there.</summary>
+    void Require(StageContext context) { }
 
     /// <summary>
     /// Does the work. May be called again on a directory that a killed run left: it goes on from what is there.

@@ -53,8 +53,11 @@ public sealed class FactoryLine
         Action<StageResult>? finished = null, CancellationToken token = default)
     {
         if (request is { From: { } from, To: { } to } && from > to) throw new LoraException($"--from {Word(from)} comes after --to {Word(to)} in the line.", ExitCode.BadUsage);
+        foreach (var (option, named) in new[] { ("--from", request.From), ("--to", request.To) })
+            if (named > stages[^1].Name) throw new LoraException($"{option} {Word(named.Value)}: the line ends with {Word(stages[^1].Name)}; what comes after is lora feedback RECIPE, then lora run RECIPE --continue.", ExitCode.BadUsage);
         using var held = RunLock.Take(context.Run);
         AtomicFile.WriteText(Path.Combine(context.Run.Path, "recipe.yaml"), RecipeText.Effective(context.Recipe, origins));
+        foreach (var stage in stages.Where(s => request.To is null || s.Name <= request.To)) stage.Require(context); // what is missing is said now, not after a night's crawl
         var inputs = new StageInputs(context.Run);
         var results = new List<StageResult>();
         foreach (var stage in stages.Where(s => request.To is null || s.Name <= request.To))
@@ -73,19 +76,20 @@ public sealed class FactoryLine
         var hash = StageInputs.Hash(stage, context.Recipe, Version, files);
         var directory = context.Run.Of(stage.Name);
         var marker = Read<StageMarker>(Path.Combine(directory, StageMarker.FileName));
-        var continued = marker?.Hash == hash;
+        // forced anew, unless what a forced run left behind was interrupted and not failed: "the same command again goes on"
+        var continued = marker?.Hash == hash && (!forced || marker is { Forced: true, Failed: false });
         if (!forced && !continued && Read<StageRecord>(Path.Combine(directory, StageRecord.FileName)) is { } before && before.Hash == hash
-            && before.Outputs.All(o => File.Exists(Path.Combine(directory, o))) && stage.Stands(context))
+            && before.Outputs.All(o => File.Exists(Path.Combine(directory, o))) && Stands(stage, context))
             return new StageResult(before, Skipped: true);
 
         if (!continued && !stage.KeepsState) Clear(directory);
         File.Delete(Path.Combine(directory, StageRecord.FileName));
         var attempts = continued ? marker!.Attempts + 1 : 1;
-        RunDirectory.WriteJson(Path.Combine(directory, StageMarker.FileName), new StageMarker(hash, attempts, context.Clock.GetUtcNow()));
+        RunDirectory.WriteJson(Path.Combine(directory, StageMarker.FileName), new StageMarker(hash, attempts, context.Clock.GetUtcNow(), forced));
         if (continued) context.Progress.Line($"{Word(stage.Name)}: going on from where it was interrupted");
 
         var started = context.Clock.GetUtcNow();
-        var outcome = await stage.RunAsync(context, token);
+        var outcome = await AttemptAsync(stage, context, directory, token);
         var ended = context.Clock.GetUtcNow();
         var record = new StageRecord
         {
@@ -109,6 +113,27 @@ public sealed class FactoryLine
         return new StageResult(record, Skipped: false);
     }
 
+    private static async Task<StageOutcome> AttemptAsync(IStage stage, StageContext context, string directory, CancellationToken token)
+    {
+        try
+        {
+            return await stage.RunAsync(context, token);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            var marker = Path.Combine(directory, StageMarker.FileName);
+            try
+            {
+                if (Read<StageMarker>(marker) is { } mine) RunDirectory.WriteJson(marker, mine with { Failed = true });
+            }
+            catch (Exception second) when (second is LoraException or IOException or UnauthorizedAccessException)
+            {
+                // a full disk failed the stage: that is what the user has to hear of
+            }
+            throw;
+        }
+    }
+
     private static string[] OutputsOf(string directory) =>
         [.. Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(directory, f))
             .Where(f => !Path.GetFileName(f).StartsWith('.') && f != StageRecord.FileName && !f.EndsWith("-wal", StringComparison.Ordinal) && !f.EndsWith("-shm", StringComparison.Ordinal))
@@ -120,6 +145,18 @@ public sealed class FactoryLine
         {
             if (Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null) Directory.Delete(entry, recursive: true);
             else File.Delete(entry);
+        }
+    }
+
+    private static bool Stands(IStage stage, StageContext context)
+    {
+        try
+        {
+            return stage.Stands(context);
+        }
+        catch (LoraException)
+        {
+            return false; // a damaged file counts as a lost one
         }
     }
 

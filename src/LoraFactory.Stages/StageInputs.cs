@@ -38,6 +38,7 @@ internal sealed class StageInputs
             }
         }
         Save();
+        foreach (var (name, text) in stage.Extracts(context)) inputs.Add(new(name, ContentId.OfBytes(System.Text.Encoding.UTF8.GetBytes(text))));
         return inputs;
     }
 

@@ -43,8 +43,8 @@ public sealed record StageRecord
     public const string FileName = "stage.json";
 }
 
-/// <summary>Lies in a stage's directory while the stage works: which hash, and how many processes tried.</summary>
-internal sealed record StageMarker(string Hash, int Attempts, DateTimeOffset Started)
+/// <summary>Lies in a stage's directory while the stage works: which hash, how many processes tried, whether the user had asked for it anew, and whether it failed.</summary>
+internal sealed record StageMarker(string Hash, int Attempts, DateTimeOffset Started, bool Forced = false, bool Failed = false)
 {
     public const string FileName = ".working.json";
 }

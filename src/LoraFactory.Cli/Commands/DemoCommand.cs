@@ -31,13 +31,12 @@ public sealed class DemoCommand : ICommandFile
         {
             var own = parsed.GetValue(site);
             var wishes = new Wishes(own ?? Path.Combine(Root(), "demo", "web"), own is not null, parsed.GetValue(topic), parsed.GetValue(sets) ?? [], parsed.GetValue(runs)!, parsed.GetValue(fresh), parsed.GetValue(goOn), parsed.GetValue(keep));
-            await RunAsync(world, wishes, token);
-            return (int)ExitCode.Done;
+            return (int)await RunAsync(world, wishes, token);
         });
         return command;
     }
 
-    private static async Task RunAsync(CommandWorld world, Wishes wishes, CancellationToken token)
+    private static async Task<ExitCode> RunAsync(CommandWorld world, Wishes wishes, CancellationToken token)
     {
         if (wishes is { Fresh: true, GoOn: true }) throw new LoraException("--fresh forgets the run that --continue goes on with; give one of them.", ExitCode.BadUsage);
         await using var web = await DemoWeb.StartAsync(wishes.Site);
@@ -46,12 +45,16 @@ public sealed class DemoCommand : ICommandFile
         var reading = RecipeReader.Read(Path.Combine(Root(), "recipes", "demo.yaml"), [.. overrides, .. wishes.Sets]);
         var recipe = reading.OrThrow();
         var place = Path.Combine(wishes.Runs, recipe.Name);
-        if (wishes.Fresh && Directory.Exists(place)) Directory.Delete(place, recursive: true);
+        if (wishes.Fresh && Directory.Exists(place))
+        {
+            using var held = RunLock.Take(new RunDirectory(place)); // not under the hands of another process
+            Directory.Delete(place, recursive: true);
+        }
         var run = new RunDirectory(place);
         if (wishes.GoOn && Retraining.Begin(run, recipe, world.Clock.GetUtcNow()) is null)
         {
             await world.Error.WriteLineAsync(Retraining.Explain(run));
-            return;
+            return ExitCode.Done;
         }
         await RunCommand.RunLine(world, FactoryLine.Standard(), run, reading, new LineRequest(), json: false, token);
         RunCommand.WriteResults(world, run);
@@ -59,9 +62,10 @@ public sealed class DemoCommand : ICommandFile
         if (!File.Exists(endpoint))
         {
             await world.Error.WriteLineAsync("The line ended before deploy: there is no endpoint to start.");
-            return;
+            return ExitCode.Done;
         }
         await ServeAsync(world, wishes, recipe, run, RunDirectory.ReadJson<Endpoint>(endpoint), token);
+        return RunCommand.Outcome(world, run, recipe, to: null);
     }
 
     private static async Task ServeAsync(CommandWorld world, Wishes wishes, Recipe recipe, RunDirectory run, Endpoint endpoint, CancellationToken token)

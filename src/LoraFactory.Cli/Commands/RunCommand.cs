@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
+using LoraFactory.Stages.Deploy;
 
 namespace LoraFactory.Cli.Commands;
 
@@ -50,7 +51,7 @@ public sealed class RunCommand : ICommandFile
             }
             await RunLine(world, FactoryLine.Standard(), run, reading, request, parsed.GetValue(json), token);
             if (!parsed.GetValue(json)) WriteResults(world, run);
-            return (int)ExitCode.Done;
+            return (int)Outcome(world, run, chosen, request.To);
         });
         return command;
     }
@@ -81,6 +82,23 @@ public sealed class RunCommand : ICommandFile
         var drops = record.Dropped.Where(d => d.Value > 0).OrderByDescending(d => d.Value).Select(d => $"{d.Key} {d.Value}").ToList();
         var dropped = drops.Count == 0 ? "" : $" (dropped: {string.Join(", ", drops.Take(4))}{(drops.Count > 4 ? ", …" : "")})";
         return $"✔ {record.Stage.ToString().ToLowerInvariant(),-10} {record.Summary}{dropped}  {(result.Skipped ? "unchanged, not run again" : $"{record.Seconds:0.0} s")}";
+    }
+
+    /// <summary>
+    /// Refused, with one sentence on the error output, where the line went as far as deploy and left an adapter that is not in service: a script
+    /// that only reads the exit code must not take it for a success.
+    /// </summary>
+    internal static ExitCode Outcome(CommandWorld world, RunDirectory run, Recipe recipe, StageName? to)
+    {
+        var path = Path.Combine(run.Of(StageName.Deploy), "endpoint.json");
+        if (to < StageName.Deploy || !File.Exists(path)) return ExitCode.Done;
+        var endpoint = RunDirectory.ReadJson<Endpoint>(path);
+        // "lora adapters" may have changed it since
+        var state = new AdapterStore(recipe.Deploy.Store).Versions(endpoint.AdapterName).FirstOrDefault(v => v.Version == endpoint.Version)?.State ?? endpoint.State;
+        if (state is not ("refused" or "candidate")) return ExitCode.Done;
+        world.Error.WriteLine($"lora: {endpoint.AdapterName} version {endpoint.Version} is not in service: " + (state == "refused" ? $"its certificate was refused, see {endpoint.Certificate}."
+            : $"it is a candidate whose gates do not all hold, see {Path.Combine(run.Of(StageName.Evaluate), "report.html")}; lora adapters rollback {endpoint.AdapterName} --version {endpoint.Version} puts it in service anyway."));
+        return ExitCode.Refused;
     }
 
     /// <summary>Where the results lie, as far as there are any.</summary>

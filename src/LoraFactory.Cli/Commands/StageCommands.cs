@@ -29,7 +29,7 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
             var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, reading.OrThrow().Name));
             await RunCommand.RunLine(world, line, run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), json: false, token);
             world.Out.WriteLine(run.Of(stage));
-            return (int)ExitCode.Done;
+            return (int)RunCommand.Outcome(world, run, reading.Recipe, stage);
         });
         return command;
     }

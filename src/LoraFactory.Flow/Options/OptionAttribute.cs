@@ -17,6 +17,8 @@ public sealed class OptionAttribute(string effect) : Attribute
     public string Unit { get; init; } = "";
     /// <summary>The only valid words; empty when any text will do.</summary>
     public string[] OneOf { get; init; } = [];
+    /// <summary>Whether it is a path, or may be one: a leading ~ then stands for the home directory.</summary>
+    public bool IsPath { get; init; }
     /// <summary>Version that brought it.</summary>
     public string Since { get; init; } = "0.1";
 }

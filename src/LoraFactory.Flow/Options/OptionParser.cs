@@ -109,7 +109,7 @@ internal static partial class OptionParser
         return option.Kind switch
         {
             OptionKind.Flag => text == "true",
-            OptionKind.Text => text,
+            OptionKind.Text => option.Declared.IsPath ? UserPath.Expand(text) : text,
             OptionKind.Number => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture),
             _ => Whole(option, text, faults),
         };

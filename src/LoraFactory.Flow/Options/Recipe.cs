@@ -37,10 +37,10 @@ public sealed record Recipe
 public sealed record BaseOptions
 {
     /// <summary>Folder, file or hub name.</summary>
-    [Option("A diffusers folder, an SD1.5 single file (.safetensors, .ckpt), a name in the Hugging Face cache such as runwayml/stable-diffusion-v1-5, or \"pocket-sd\" for the one that comes with the project.", Min = 1)]
+    [Option("A diffusers folder, an SD1.5 single file (.safetensors, .ckpt), a name in the Hugging Face cache such as runwayml/stable-diffusion-v1-5, or \"pocket-sd\" for the one that comes with the project.", Min = 1, IsPath = true)]
     public string Model { get; init; } = "pocket-sd";
     /// <summary>CLIP model for scores and embeddings.</summary>
-    [Option("A full CLIP model (folder) for picture–text scores and embeddings, or \"pocket-clip\".", Min = 1)]
+    [Option("A full CLIP model (folder) for picture–text scores and embeddings, or \"pocket-clip\".", Min = 1, IsPath = true)]
     public string Clip { get; init; } = "pocket-clip";
     /// <summary>What the base predicts.</summary>
     [Option("What the base was trained to predict; auto reads the base's scheduler configuration.", OneOf = ["auto", "epsilon", "v_prediction"])]
@@ -69,7 +69,7 @@ public sealed record SeedOptions
     [Option("How many related terms are kept.", Min = 1, Max = 1000, Unit = "terms")]
     public int MaxTerms { get; init; } = 40;
     /// <summary>ConceptNet store.</summary>
-    [Option("A ConceptNet store imported from its assertions CSV, for more related terms; empty uses WordNet alone.", Max = 4096)]
+    [Option("A ConceptNet store imported from its assertions CSV, for more related terms; empty uses WordNet alone.", Max = 4096, IsPath = true)]
     public string ConceptStore { get; init; } = "";
 }
 
@@ -80,13 +80,13 @@ public sealed record CrawlOptions
     [Option("Name and contact URL sent with every request and matched against robots.txt.", Min = 3, Max = 200)]
     public string UserAgent { get; init; } = "LoraFactory/0.1 (+https://github.com/lorafactory/lorafactory)";
     /// <summary>Pages.</summary>
-    [Option("Pages fetched at most.", Min = 1, Max = 10_000_000, Unit = "pages")]
+    [Option("Pages kept at most; at most four times as many, or fifty, are asked for, so that a web of errors ends too.", Min = 1, Max = 10_000_000, Unit = "pages")]
     public int MaxPages { get; init; } = 500;
     /// <summary>Pages of one host.</summary>
     [Option("Pages fetched from one host at most.", Min = 1, Max = 10_000_000, Unit = "pages")]
     public int MaxPagesPerHost { get; init; } = 200;
     /// <summary>Pictures.</summary>
-    [Option("Pictures fetched at most.", Min = 1, Max = 10_000_000, Unit = "pictures")]
+    [Option("Pictures kept at most; at most four times as many, or fifty, are asked for.", Min = 1, Max = 10_000_000, Unit = "pictures")]
     public int MaxPictures { get; init; } = 2000;
     /// <summary>Link depth.</summary>
     [Option("Links followed away from a seed URL at most.", Min = 0, Max = 100, Unit = "links")]
@@ -168,7 +168,7 @@ public sealed record LabelOptions
     [Option("Where pictures come from: the cleaned crawl, or a folder of your own pictures.", OneOf = ["crawl", "folder"])]
     public string Source { get; init; } = "crawl";
     /// <summary>Folder.</summary>
-    [Option("Folder of pictures (png, jpg, webp), each with an optional caption in a .txt beside it; with source: folder.")]
+    [Option("Folder of pictures (png, jpg, webp), each with an optional caption in a .txt beside it; with source: folder.", IsPath = true)]
     public string Folder { get; init; } = "";
     /// <summary>Trigger word.</summary>
     [Option("Word or phrase that every caption gets which lacks it; empty adds none.", Max = 100)]
@@ -308,7 +308,7 @@ public sealed record EvaluateOptions
 public sealed record DeployOptions
 {
     /// <summary>Store.</summary>
-    [Option("Directory of the version store; relative to the working directory.", Min = 1)]
+    [Option("Directory of the version store; relative to the working directory.", Min = 1, IsPath = true)]
     public string Store { get; init; } = "runs/store";
     /// <summary>Licence on the card.</summary>
     [Option("Licence written on the card (SPDX).", Min = 1, Max = 100)]

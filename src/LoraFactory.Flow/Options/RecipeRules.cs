@@ -24,7 +24,12 @@ public static partial class RecipeRules
             "Write for example blueprint-v1", Valid: "letters, digits, - _ and ., beginning with a letter or digit");
         yield return new("LR102", ["base.model"], r => MissingPath(r.Base.Model), "Give a folder or file that exists, a hub name, or pocket-sd");
         yield return new("LR103", ["base.clip"], r => MissingPath(r.Base.Clip), "Give a folder that exists, a hub name, or pocket-clip");
+        yield return new("LR104", ["base.clip", "base.model"], r => r.Base.Clip == "pocket-clip" && IsOfTheWorld(r.Base.Model) ? $"pocket-clip knows the project's drawn scenes, not what {r.Base.Model} draws: its scores and gates would mean little" : null,
+            "Name a full CLIP, such as openai/clip-vit-large-patch14", Severity.Warning);
     }
+
+    // "owner/name" or a single file: a base of the world, where a folder may be one that lora pretrain made.
+    private static bool IsOfTheWorld(string model) => !model.StartsWith("pocket-", StringComparison.Ordinal) && !Directory.Exists(UserPath.Expand(model));
 
     private static IEnumerable<RecipeRule> Seeds()
     {

@@ -39,18 +39,23 @@ internal sealed class YamlTree
 
     private readonly IParser parser;
     private readonly Dictionary<string, (YamlPart Part, int Nodes)?> anchors = new(StringComparer.Ordinal);
+    private readonly int most;
     private int nodes;
     private int aliases;
 
-    private YamlTree(IParser parser) => this.parser = parser;
-
-    /// <summary>The document's root; null when it is empty. Throws <see cref="YamlFault"/>.</summary>
-    public static YamlPart? Read(ReadOnlySpan<byte> bytes)
+    private YamlTree(IParser parser, int most)
     {
-        var text = Decode(bytes);
+        this.parser = parser;
+        this.most = most;
+    }
+
+    /// <summary>The document's root; null when it is empty. At most so many bytes and values. Throws <see cref="YamlFault"/>.</summary>
+    public static YamlPart? Read(ReadOnlySpan<byte> bytes, int maxBytes = MaxBytes, int maxNodes = MaxNodes)
+    {
+        var text = Decode(bytes, maxBytes);
         try
         {
-            return new YamlTree(new Parser(new StringReader(text))).ReadStream();
+            return new YamlTree(new Parser(new StringReader(text)), maxNodes).ReadStream();
         }
         catch (YamlException e)
         {
@@ -63,9 +68,9 @@ internal sealed class YamlTree
         }
     }
 
-    private static string Decode(ReadOnlySpan<byte> bytes)
+    private static string Decode(ReadOnlySpan<byte> bytes, int maxBytes)
     {
-        if (bytes.Length > MaxBytes) throw new YamlFault("LR003", $"the file has {bytes.Length} bytes; a recipe has at most {MaxBytes}", 0);
+        if (bytes.Length > maxBytes) throw new YamlFault("LR003", $"the file has {bytes.Length} bytes; a recipe has at most {maxBytes}", 0);
         if (bytes.StartsWith<byte>([0xFF, 0xFE]) || bytes.StartsWith<byte>([0xFE, 0xFF]))
             throw new YamlFault("LR004", "the file is UTF-16", 1, "Save it as UTF-8");
         if (bytes.StartsWith<byte>([0xEF, 0xBB, 0xBF])) bytes = bytes[3..];
@@ -99,7 +104,7 @@ internal sealed class YamlTree
         var here = parser.Current!;
         var line = (int)here.Start.Line;
         if (depth > MaxDepth) throw new YamlFault("LR003", $"the file is nested deeper than {MaxDepth} levels", line);
-        if (++nodes > MaxNodes) throw new YamlFault("LR003", $"the file has more than {MaxNodes} values", line);
+        if (++nodes > most) throw new YamlFault("LR003", $"the file has more than {most} values", line);
         if (here is AnchorAlias alias) return Resolve(alias, line);
         var before = nodes;
         var named = (here as NodeEvent)!;
@@ -124,7 +129,7 @@ internal sealed class YamlTree
         if (!anchors.TryGetValue(alias.Value.Value, out var known)) throw new YamlFault("LR002", $"the alias *{alias.Value.Value} has no anchor above it", line);
         if (known is null) throw new YamlFault("LR003", $"the alias *{alias.Value.Value} refers to itself", line);
         nodes += known.Value.Nodes;
-        if (nodes > MaxNodes) throw new YamlFault("LR003", $"the aliases unfold to more than {MaxNodes} values", line);
+        if (nodes > most) throw new YamlFault("LR003", $"the aliases unfold to more than {most} values", line);
         return known.Value.Part;
     }
 

@@ -34,11 +34,14 @@ public sealed class ClipScorer : IDisposable
     /// <summary>Width of the vectors.</summary>
     public int Width => model.Text.Config.Tower.Projection;
 
-    /// <summary>Unit vectors of pictures, one each, which are taken a batch at a time; <paramref name="each"/> is called after every batch with the number done.</summary>
+    /// <summary>
+    /// Unit vectors of pictures, one each; <paramref name="each"/> is called after every batch with the number done. Each picture is brought to the
+    /// model's size as it is taken, so that no two of full size are held at once.
+    /// </summary>
     public float[][] Embed(IEnumerable<Picture> pictures, Action<int>? each = null, CancellationToken token = default)
     {
         var vectors = new List<float[]>();
-        foreach (var batch in pictures.Chunk(Batch))
+        foreach (var batch in pictures.Select(Prepare).Chunk(Batch))
         {
             token.ThrowIfCancellationRequested();
             vectors.AddRange(TorchThread.Shared.Run(() => EmbedBatch(batch)));
@@ -53,13 +56,15 @@ public sealed class ClipScorer : IDisposable
     /// <summary>Cosine of two unit vectors.</summary>
     public static double Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b) => System.Numerics.Tensors.TensorPrimitives.Dot(a, b);
 
-    private float[][] EmbedBatch(Picture[] batch)
+    private sealed record Prepared(float[] Numbers, int Height, int Width);
+
+    private Prepared Prepare(Picture picture) => new(processor.Process(picture, out var height, out var width), height, width);
+
+    private float[][] EmbedBatch(Prepared[] batch)
     {
         using var scope = new Scope();
         using var off = Autograd.NoGrad();
-        var (height, width) = (0, 0);
-        var pixels = batch.SelectMany(p => processor.Process(p, out height, out width)).ToArray();
-        return Rows(model.EmbedImage(Placed(Tensor.From(pixels, batch.Length, 3, height, width))));
+        return Rows(model.EmbedImage(Placed(Tensor.From([.. batch.SelectMany(p => p.Numbers)], batch.Length, 3, batch[0].Height, batch[0].Width))));
     }
 
     private float[][] EmbedBatch(string[] batch)

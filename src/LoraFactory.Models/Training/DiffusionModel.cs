@@ -43,13 +43,15 @@ public sealed class DiffusionModel : IDisposable
         throw new ModelException($"{path} is an SDXL model, which can be drawn with but not trained yet; give an SD1.5-like base.");
     }
 
+    /// <summary>The base's weight and configuration files, in order: all that <see cref="Hash"/> covers.</summary>
+    public static IReadOnlyList<string> Files(string path) => File.Exists(path) ? [path] : [.. Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
+        .Where(f => Path.GetExtension(f) is ".safetensors" or ".bin" or ".json" or ".txt" or ".ckpt").Order(StringComparer.Ordinal)];
+
     /// <summary>SHA-256 (64 hex digits) over names and bytes of the base's weight and configuration files.</summary>
     public static string Hash(string path)
     {
         using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        IEnumerable<string> files = File.Exists(path) ? [path] : Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
-            .Where(f => Path.GetExtension(f) is ".safetensors" or ".bin" or ".json" or ".txt" or ".ckpt").Order(StringComparer.Ordinal);
-        foreach (var file in files)
+        foreach (var file in Files(path))
         {
             sha.AppendData(System.Text.Encoding.UTF8.GetBytes(Path.GetRelativePath(path, file)));
             using var stream = File.OpenRead(file);

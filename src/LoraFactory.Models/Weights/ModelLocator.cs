@@ -19,6 +19,9 @@ public static class ModelLocator
         }
     }
 
+    /// <summary>The files of a model that is one file or a flat folder, such as a CLIP, in order.</summary>
+    public static IReadOnlyList<string> Files(string model) => Find(model) is var path && File.Exists(path) ? [path] : [.. Directory.EnumerateFiles(path).Order(StringComparer.Ordinal)];
+
     /// <summary>
     /// Absolute path of a model's folder or file. Names that begin with "pocket-" are the project's own; what exists as a path is taken as
     /// one; "owner/name" is looked for in the Hugging Face cache. Anything else is refused with what was looked for.

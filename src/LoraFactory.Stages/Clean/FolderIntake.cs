@@ -29,7 +29,6 @@ internal static class FolderIntake
     {
         var candidates = new List<Candidate>();
         var drops = new List<Drop>();
-        var root = Path.GetFullPath(folder);
         foreach (var file in Pictures(folder))
         {
             token.ThrowIfCancellationRequested();
@@ -54,8 +53,8 @@ internal static class FolderIntake
             }
             candidates.Add(new Candidate
             {
-                PageId = ContentId.Of("folder", root),
-                PageUrl = root,
+                PageId = "", // it comes from no page
+                PageUrl = "",
                 PictureUrl = full,
                 BlobHash = run.PutBlob(bytes),
                 Depth = 0,

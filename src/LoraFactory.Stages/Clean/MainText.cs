@@ -3,6 +3,7 @@ using System.Text;
 using AngleSharp.Dom;
 using AngleSharp.Html.Dom;
 using AngleSharp.Html.Parser;
+using LoraFactory.Flow;
 
 namespace LoraFactory.Stages.Clean;
 
@@ -50,18 +51,10 @@ public static class MainText
 
     private static IHtmlDocument Parse(Stream html, string? contentType)
     {
-        var parser = new HtmlParser();
-        if (contentType is null || !MediaTypeHeaderValue.TryParse(contentType, out var type) || type.CharSet is not { Length: > 0 } charset) return parser.ParseDocument(html);
-        try
-        {
-            using var reader = new StreamReader(html, Encoding.GetEncoding(charset.Trim('"')));
-            return parser.ParseDocument(reader.ReadToEnd());
-        }
-        catch (ArgumentException)
-        {
-            // A charset that nobody knows: the page's own statement counts.
-            return parser.ParseDocument(html);
-        }
+        using var body = new MemoryStream();
+        html.CopyTo(body);
+        var charset = contentType is not null && MediaTypeHeaderValue.TryParse(contentType, out var type) ? type.CharSet : null;
+        return new HtmlParser().ParseDocument(PageEncoding.Decode(body.GetBuffer().AsSpan(0, (int)body.Length), charset)); // as crawl read it
     }
 
     /// <summary>A run of text between block boundaries.</summary>

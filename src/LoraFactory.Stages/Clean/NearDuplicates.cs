@@ -26,13 +26,13 @@ internal static class NearDuplicates
         {
             if (byBlob.TryGetValue(candidate.BlobHash, out var same))
             {
-                drops.Add(candidate.Drop("duplicate", $"same bytes as {same.PictureUrl} on {same.PageUrl}"));
+                drops.Add(candidate.Drop("duplicate", $"same bytes as {Place(same)}"));
                 continue;
             }
             byBlob.Add(candidate.BlobHash, candidate);
             if (index.Find(candidate) is { } twin)
             {
-                drops.Add(candidate.Drop("near-duplicate", $"{BitOperations.PopCount(Bits(candidate) ^ Bits(twin))} bits from {twin.PictureUrl} on {twin.PageUrl}"));
+                drops.Add(candidate.Drop("near-duplicate", $"{BitOperations.PopCount(Bits(candidate) ^ Bits(twin))} bits from {Place(twin)}"));
                 continue;
             }
             index.Add(candidate);
@@ -86,4 +86,6 @@ internal static class NearDuplicates
                 .Order(Candidate.BestFirst).FirstOrDefault();
         }
     }
+
+    private static string Place(Candidate candidate) => candidate.PageUrl.Length == 0 ? candidate.PictureUrl : $"{candidate.PictureUrl} on {candidate.PageUrl}";
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using LoraFactory.Flow;
 
 namespace LoraFactory.Stages.Configure;
@@ -14,38 +15,46 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
 
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context) =>
-        [context.Run.File(StageName.Label, "samples.jsonl"), context.Run.File(StageName.Label, "complexity.json")];
+        [context.Run.File(StageName.Label, "samples.jsonl"), context.Run.File(StageName.Label, "complexity.json"), .. forecast.Files(context.Recipe)];
+
+    /// <inheritdoc/>
+    public bool KeepsState => true;
+
+    /// <inheritdoc/>
+    public void Require(StageContext context) => forecast.Files(context.Recipe);
 
     /// <inheritdoc/>
     public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context), token);
 
     private StageOutcome Run(StageContext context)
     {
+        File.Delete(context.Run.File(StageName.Configure, "plan.yaml")); // a plan that is refused below leaves none
         var samples = RunDirectory.ReadLines<Sample>(context.Run.File(StageName.Label, "samples.jsonl")).ToList();
         var data = RunDirectory.ReadJson<DataComplexity>(context.Run.File(StageName.Label, "complexity.json"));
         var facts = forecast.Facts(context.Recipe);
         var values = new List<PlannedValue>();
         var train = Decide(context.Recipe, data, facts, values);
         var estimate = forecast.Estimate(facts, train, data.Pictures, context.Recipe.Resources);
-        train = FitTime(context.Recipe, train, estimate, values);
-        var seconds = estimate.PrepareSeconds + estimate.SecondsPerStep * train.Steps;
+        var key = ContentId.Of([facts.Hash, JsonSerializer.Serialize(Essential(train)), .. samples.Select(s => s.Id + s.Split), $"{context.Recipe.Configure.MaxMinutes} {context.Recipe.Resources.Device} {context.Recipe.Resources.Threads}"]);
+        var time = FitTime(context, key, train, estimate, values);
+        train = train with { Steps = time.Steps };
         CheckMemory(context.Recipe.Resources, train, estimate, smaller => forecast.Estimate(facts, smaller, data.Pictures, context.Recipe.Resources).MemoryMiB);
 
         var plan = new TrainPlan
         {
-            Id = ContentId.Of([facts.Hash, .. samples.Select(s => s.Id), .. values.Select(v => $"{v.Key}={v.Value}")]),
+            Id = ContentId.Of([facts.Hash, .. samples.Select(s => s.Id), JsonSerializer.Serialize(Essential(train)), .. values.Select(v => $"{v.Key}={v.Value}")]),
             Train = train,
             BasePath = facts.Path,
             BaseHash = facts.Hash,
             Values = values,
-            EstimatedSeconds = Math.Round(seconds, 1),
             EstimatedMemoryMiB = Math.Round(estimate.MemoryMiB),
             TrainSampleIds = [.. samples.Where(s => s.Split == Split.Train).Select(s => s.Id)],
             ValidationSampleIds = [.. samples.Where(s => s.Split == Split.Validation).Select(s => s.Id)],
         };
+        RunDirectory.WriteJson(context.Run.File(StageName.Configure, TimeForecast.FileName), time);
         PlanFile.Write(context.Run.File(StageName.Configure, "plan.yaml"), plan);
         return new(samples.Count, 1, new Dictionary<string, int>(),
-            $"rank {train.Rank}, rate {Text(train.LearningRate)}, {train.Steps} steps of {train.BatchSize}×{train.GradientAccumulation} at {train.Resolution} px on {facts.Family}; about {Duration(seconds)} and {estimate.MemoryMiB:F0} MiB");
+            $"rank {train.Rank}, rate {Text(train.LearningRate)}, {train.Steps} steps of {train.BatchSize}×{train.GradientAccumulation} at {train.Resolution} px on {facts.Family}; about {Duration(time.Seconds)} and {estimate.MemoryMiB:F0} MiB");
     }
 
     // A value that a person set stays; 0 and "auto" are decided here, each with its why.
@@ -77,18 +86,46 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
         return train with { Resolution = resolution, Rank = rank, Alpha = alpha, LearningRate = rate, BatchSize = batch, Steps = steps };
     }
 
-    // A plan that would take too long gets fewer steps, unless a person set them: then it is refused.
-    private static TrainOptions FitTime(Recipe recipe, TrainOptions train, Forecast estimate, List<PlannedValue> values)
+    // Options that the adapter depends on: neither a checkpoint nor a picture drawn on the way changes it.
+    private static TrainOptions Essential(TrainOptions train) => train with { SampleEvery = 0, CheckpointEvery = 0 };
+
+    // A plan that would take too long gets fewer steps, unless a person set them: then it is refused. What was decided once for the same plan
+    // stays, however fast the machine is today: another number of steps would cost the adapter or the checkpoint.
+    private static TimeForecast FitTime(StageContext context, string key, TrainOptions train, Forecast estimate, List<PlannedValue> values)
     {
-        var allowed = recipe.Configure.MaxMinutes * 60;
+        TimeForecast Of(int steps, string? cut) => new()
+        {
+            Key = key, Steps = steps, Cut = cut, Seconds = Math.Round(estimate.PrepareSeconds + estimate.SecondsPerStep * steps, 1),
+            SecondsPerStep = Math.Round(estimate.SecondsPerStep, 4), PrepareSeconds = Math.Round(estimate.PrepareSeconds, 1),
+        };
+        var allowed = context.Recipe.Configure.MaxMinutes * 60;
         var needed = estimate.PrepareSeconds + estimate.SecondsPerStep * train.Steps;
-        if (needed <= allowed) return train;
+        var kept = Known(context.Run.File(StageName.Configure, TimeForecast.FileName)) is { } known && known.Key == key ? known : null;
+        if (kept is { Cut: null } || kept is null && needed <= allowed) return Of(train.Steps, null);
         var fits = (int)Math.Floor((allowed - estimate.PrepareSeconds) / estimate.SecondsPerStep);
         var decided = values.FindIndex(v => v is { Key: "train.steps", Origin: "policy" });
+        if (decided >= 0 && kept is { Cut: { } before }) return Cut(kept.Steps, before);
         if (decided < 0 || fits < 1)
-            throw new LoraException($"Training would take about {Duration(needed)}, more than configure.max_minutes = {Text(recipe.Configure.MaxMinutes)}. Raise it, or set train.steps to {Math.Max(1, fits)} or fewer.", ExitCode.BadUsage);
-        values[decided] = values[decided] with { Value = Text(fits), Why = values[decided].Why + $"; cut from {train.Steps} to fit {Text(recipe.Configure.MaxMinutes)} minutes at {estimate.SecondsPerStep:F2} s a step" };
-        return train with { Steps = fits };
+            throw new LoraException($"Training would take about {Duration(needed)}, more than configure.max_minutes = {Text(allowed / 60)}. Raise it, or set train.steps to {Math.Max(1, fits)} or fewer.", ExitCode.BadUsage);
+        return Cut(fits, $"; cut from {train.Steps} to fit {Text(allowed / 60)} minutes at {estimate.SecondsPerStep:F2} s a step");
+
+        TimeForecast Cut(int steps, string why)
+        {
+            values[decided] = values[decided] with { Value = Text(steps), Why = values[decided].Why + why };
+            return Of(steps, why);
+        }
+    }
+
+    private static TimeForecast? Known(string path)
+    {
+        try
+        {
+            return File.Exists(path) ? RunDirectory.ReadJson<TimeForecast>(path) : null;
+        }
+        catch (LoraException)
+        {
+            return null; // damaged: decided anew
+        }
     }
 
     private static void CheckMemory(ResourceOptions resources, TrainOptions train, Forecast estimate, Func<TrainOptions, double> needs)

@@ -32,7 +32,7 @@ public static class BoundedBody
             }
             return await CopyAsync(stream, counted, codings.Count > 0, maxBytes, token);
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or InvalidOperationException) // the second is what BrotliStream throws
         {
             return ([], new("bad-encoding", e.Message));
         }

@@ -16,6 +16,8 @@ public sealed class CrawlStage : IStage
     private const double RoundSeconds = 2;
     private const int MaxPerRound = 32, FirstOfHost = 4, MaxSitemapDepth = 3;
     private const double OffTopic = 0.1;
+    // What a web without end may cost: requests for each page or picture that is kept, sitemaps read, and URLs remembered for each page.
+    private const int AskedPerKept = 4, AskedAtLeast = 50, MaxSitemaps = 100, KnownPerPage = 100, KnownAtLeast = 20_000;
 
     /// <inheritdoc/>
     public StageName Name => StageName.Crawl;
@@ -80,25 +82,31 @@ public sealed class CrawlStage : IStage
         var relevance = new TopicRelevance(seed);
         var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance);
         var links = new LinkPolicy(options, seed, relevance);
+        if (frontier.ForgetWhenFruitless()) context.Progress.Line("crawl: the last try fetched no page, so it begins anew");
         await PlantAsync(seed, frontier, robots, token);
 
         using var bar = context.Progress.Begin("pages", options.MaxPages, "pages");
         while (true)
         {
             var (pages, pictures) = (frontier.Pages, frontier.Pictures);
-            var round = frontier.NextRound(
-                options.Concurrency * 4, host => Quota(host, robots, gates), options.MaxPages - pages, options.MaxPagesPerHost, options.MaxPictures - pictures);
+            var round = frontier.NextRound(options.Concurrency * 4, host => Quota(host, robots, gates), Left(frontier, UrlKind.Page, options.MaxPages, pages), options.MaxPagesPerHost,
+                Left(frontier, UrlKind.Picture, options.MaxPictures, pictures), (int)Math.Max(0, MaxSitemaps - frontier.Asked(UrlKind.Sitemap)));
             bar.Set(pages, Math.Min(options.MaxPages, Math.Max(pages + frontier.Queued, 1)));
             bar.Note($"{pictures} pictures, {frontier.Queued} waiting");
             if (round.Count == 0) break;
             var visits = await VisitAsync(round, visitor, options.Concurrency, token);
             frontier.Commit(() =>
             {
-                foreach (var item in round) Record(frontier, links, visits[item]);
+                var room = Math.Max(KnownAtLeast, (long)KnownPerPage * options.MaxPages) - frontier.Known(UrlKind.Page);
+                foreach (var item in round) room -= Record(frontier, links, visits[item], Math.Max(0, room));
                 frontier.CloseHosts(options.MaxPagesPerHost, options.HostPatience);
             });
         }
     }
+
+    // Pages or pictures that may still be asked for: of a web that answers nothing but errors, no more than a few times the budget.
+    private static int Left(Frontier frontier, UrlKind kind, int most, int kept) =>
+        (int)Math.Max(0, Math.Min(most - kept, Math.Max(AskedAtLeast, (long)AskedPerKept * most) - frontier.Asked(kind)));
 
     // Seed URLs, and the sitemaps that their hosts name in robots.txt.
     private static async Task PlantAsync(Seed seed, Frontier frontier, RobotsCache robots, CancellationToken token)
@@ -133,14 +141,16 @@ public sealed class CrawlStage : IStage
         return visits;
     }
 
-    private static void Record(Frontier frontier, LinkPolicy links, Visit visit)
+    // How many links it took in; those beyond the room are left out.
+    private static int Record(Frontier frontier, LinkPolicy links, Visit visit, long room)
     {
+        if (visit.Refusal?.Reason is not ("robots-denied" or "robots-unreachable" or "crawl-delay" or "address-refused")) frontier.CountAsked(visit.Item.Kind);
         if (visit.Picture is not null) frontier.PutPicture(visit.Item.Url.AbsoluteUri, visit.Picture);
         var refusal = visit.Refusal ?? (visit.Page is null ? null : Duplicate(frontier, visit.Page));
         if (refusal is not null)
         {
             frontier.Drop(visit.Item, refusal);
-            return;
+            return 0;
         }
         frontier.Done(visit.Item);
         if (visit.Page is not null)
@@ -150,14 +160,16 @@ public sealed class CrawlStage : IStage
             foreach (var picture in visit.Page.Pictures)
                 if (picture.Refused is null) frontier.Add(new(new Uri(picture.Url), UrlKind.Picture, visit.Page.Depth, visit.Page.Relevance));
         }
-        foreach (var link in visit.Links)
+        var taken = (int)Math.Min(room, visit.Links.Count);
+        foreach (var link in visit.Links.Take(taken))
         {
             var (item, denied) = links.Judge(link, visit);
             if (denied is null) frontier.Add(item);
             else frontier.AddDropped(item, denied);
         }
         if (visit.Item.Depth < MaxSitemapDepth)
-            foreach (var sitemap in visit.Sitemaps) frontier.Add(new(sitemap, UrlKind.Sitemap, visit.Item.Depth + 1, visit.Item.Priority));
+            foreach (var sitemap in visit.Sitemaps.Take(MaxSitemaps)) frontier.Add(new(sitemap, UrlKind.Sitemap, visit.Item.Depth + 1, visit.Item.Priority));
+        return taken;
     }
 
     private static Refusal? Duplicate(Frontier frontier, Page page)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using LoraFactory.Flow;
 using Microsoft.Data.Sqlite;
@@ -86,6 +87,21 @@ public sealed class Frontier : IDisposable
     /// <summary>URLs of a kind that the crawl heard of.</summary>
     public int Known(UrlKind kind) => (int)Sqlite.Scalar<long>(db, "SELECT COUNT(*) FROM url WHERE kind = $kind", ("$kind", (int)kind));
 
+    /// <summary>URLs of a kind that a server was asked for, whatever came of them.</summary>
+    public long Asked(UrlKind kind) => Sqlite.Rows(db, "SELECT value FROM meta WHERE key = $key", r => long.Parse(r.GetString(0), CultureInfo.InvariantCulture), ("$key", $"asked-{kind}")).FirstOrDefault();
+
+    /// <summary>Counts a URL that a server was asked for.</summary>
+    public void CountAsked(UrlKind kind) =>
+        Sqlite.Run(db, "INSERT INTO meta VALUES ($key, '1') ON CONFLICT(key) DO UPDATE SET value = CAST(value AS INTEGER) + 1", ("$key", $"asked-{kind}"));
+
+    /// <summary>Forgets every URL where the crawl came to its end without one page, so that the same command tries again; true when it did.</summary>
+    public bool ForgetWhenFruitless()
+    {
+        if (Pages > 0 || Queued > 0 || Known(UrlKind.Page) == 0) return false;
+        Commit(() => Sqlite.Run(db, "DELETE FROM url; DELETE FROM host; DELETE FROM picture; DELETE FROM meta WHERE key LIKE 'asked-%'"));
+        return true;
+    }
+
     /// <summary>Does all of <paramref name="work"/> or, when it throws or the process dies, nothing of it.</summary>
     public void Commit(Action work)
     {
@@ -152,7 +168,8 @@ public sealed class Frontier : IDisposable
     /// <param name="pages">Pages left in the whole budget.</param>
     /// <param name="pagesPerHost">Pages kept from one host at most.</param>
     /// <param name="pictures">Pictures left in the whole budget.</param>
-    public IReadOnlyList<FrontierUrl> NextRound(int hosts, Func<FrontierHost, int> quota, int pages, int pagesPerHost, int pictures)
+    /// <param name="sitemaps">Sitemaps left in the whole budget; none is read when there is no room for its pages.</param>
+    public IReadOnlyList<FrontierUrl> NextRound(int hosts, Func<FrontierHost, int> quota, int pages, int pagesPerHost, int pictures, int sitemaps = int.MaxValue)
     {
         var chosen = new List<FrontierUrl>();
         var names = Sqlite.Rows(db, "SELECT name, pages FROM host WHERE queued > 0 ORDER BY best DESC, name", r => new FrontierHost(r.GetString(0), r.GetInt32(1))).ToList();
@@ -160,14 +177,14 @@ public sealed class Frontier : IDisposable
         {
             if (hosts == 0) break;
             var most = quota(host);
-            var mine = Queue(host.Name, UrlKind.Sitemap, most)
+            var mine = Queue(host.Name, UrlKind.Sitemap, pages > 0 ? Math.Min(most, sitemaps) : 0)
                 .Concat(Queue(host.Name, UrlKind.Page, Math.Min(most, Math.Min(pages, pagesPerHost - host.Pages))))
                 .Concat(Queue(host.Name, UrlKind.Picture, Math.Min(most, pictures)));
             var taken = Order(mine).Take(most).ToList();
             if (taken.Count > 0) hosts--;
             chosen.AddRange(taken);
         }
-        return [.. Order(Order(chosen.Where(c => c.Kind == UrlKind.Sitemap))
+        return [.. Order(Order(chosen.Where(c => c.Kind == UrlKind.Sitemap)).Take(sitemaps)
             .Concat(Order(chosen.Where(c => c.Kind == UrlKind.Page)).Take(pages))
             .Concat(Order(chosen.Where(c => c.Kind == UrlKind.Picture)).Take(pictures)))];
     }

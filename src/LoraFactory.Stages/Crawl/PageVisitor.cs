@@ -26,13 +26,25 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
     private readonly OptOuts optOuts = new(options.UserAgent);
     private readonly PageParser parser = new(options.UserAgent);
 
-    /// <summary>Visits; never throws except when cancelled.</summary>
-    public Task<Visit> VisitAsync(FrontierUrl item, CancellationToken token) => item.Kind switch
+    /// <summary>Visits; throws only when cancelled, and where bytes cannot be written.</summary>
+    public async Task<Visit> VisitAsync(FrontierUrl item, CancellationToken token)
     {
-        UrlKind.Page => PageAsync(item, token),
-        UrlKind.Picture => PictureAsync(item, token),
-        _ => SitemapAsync(item, token),
-    };
+        try
+        {
+            return await (item.Kind switch
+            {
+                UrlKind.Page => PageAsync(item, token),
+                UrlKind.Picture => PictureAsync(item, token),
+                _ => SitemapAsync(item, token),
+            });
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or IOException or UnauthorizedAccessException or LoraException or OutOfMemoryException))
+        {
+            // one answer that a library chokes on costs that answer, never the night's crawl
+            var refusal = new Refusal("unreadable", $"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
+            return new(item, refusal) { Picture = item.Kind == UrlKind.Picture ? new PictureOutcome(null, refusal.Reason, null, null) : null };
+        }
+    }
 
     private async Task<Visit> PageAsync(FrontierUrl item, CancellationToken token)
     {

@@ -37,6 +37,8 @@ public sealed record StoredAdapter
 /// </summary>
 public sealed class AdapterStore(string folder)
 {
+    private const string Outgoing = ".outgoing";
+
     /// <summary>Absolute path.</summary>
     public string Folder { get; } = Path.GetFullPath(folder);
 
@@ -55,7 +57,14 @@ public sealed class AdapterStore(string folder)
     public StoredAdapter? Champion(string name) => Versions(name).LastOrDefault(v => v.State == "champion");
 
     /// <summary>Folder of a version's bundle.</summary>
-    public string Bundle(StoredAdapter version) => Path.Combine(Folder, Checked(version.Name), $"v{version.Version}");
+    public string Bundle(StoredAdapter version)
+    {
+        var place = PlaceOf(version);
+        // killed between the two renames of Place: the bundle that was there is whole
+        return !Directory.Exists(place) && Directory.Exists(place + Outgoing) ? place + Outgoing : place;
+    }
+
+    private string PlaceOf(StoredAdapter version) => Path.Combine(Folder, Checked(version.Name), $"v{version.Version}");
 
     /// <summary>
     /// Takes in a copy of a bundle as the next version; the bundle may lie on another disk. The same adapter bytes are not stored twice: the
@@ -67,7 +76,7 @@ public sealed class AdapterStore(string folder)
         var versions = Versions(adapter.Name).ToList();
         var known = versions.FindIndex(v => v.Sha256 == adapter.Sha256);
         var stored = adapter with { Version = known >= 0 ? versions[known].Version : versions.Count == 0 ? 1 : versions.Max(v => v.Version) + 1 };
-        Place(bundle, Bundle(stored));
+        Place(bundle, PlaceOf(stored));
         if (stored.State == "champion") Retire(versions);
         if (known >= 0) versions[known] = stored;
         else versions.Add(stored);
@@ -100,7 +109,8 @@ public sealed class AdapterStore(string folder)
     // Copied aside and renamed; the bundle that was there goes only when the new one stands.
     private static void Place(string bundle, string target)
     {
-        var (incoming, outgoing) = (target + ".incoming", target + ".outgoing");
+        var (incoming, outgoing) = (target + ".incoming", target + Outgoing);
+        if (!Directory.Exists(target) && Directory.Exists(outgoing)) Directory.Move(outgoing, target); // kept until the new one stands
         foreach (var left in new[] { incoming, outgoing })
             if (Directory.Exists(left)) Directory.Delete(left, recursive: true);
         Directory.CreateDirectory(incoming);

@@ -28,7 +28,14 @@ public sealed class DeployStage : IStage
 
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context) =>
-        [context.Run.File(StageName.Train, "adapter.safetensors"), context.Run.File(StageName.Evaluate, "report.json")];
+    [
+        context.Run.File(StageName.Train, "adapter.safetensors"), context.Run.File(StageName.Train, "proof.safetensors"),
+        context.Run.File(StageName.Evaluate, "report.json"), context.Run.File(StageName.Evaluate, "grid.png"),
+        context.Run.File(StageName.Label, "samples.jsonl"), context.Run.File(StageName.Clean, "records.jsonl"), .. ModelLocator.Files(context.Recipe.Base.Clip),
+    ];
+
+    /// <inheritdoc/>
+    public IEnumerable<KeyValuePair<string, string>> Extracts(StageContext context) => PlanFile.Extract(context.Run);
 
     /// <inheritdoc/>
     public bool Stands(StageContext context) => Directory.Exists(RunDirectory.ReadJson<Endpoint>(context.Run.File(Name, "endpoint.json")).Bundle);
@@ -77,7 +84,16 @@ public sealed class DeployStage : IStage
         RunDirectory.WriteJson(run.File(StageName.Deploy, "endpoint.json"), endpoint);
         bar.Set(4);
         return new(1, state == "refused" ? 0 : 1, state == "refused" ? new Dictionary<string, int> { [certificate.Fault] = 1 } : new Dictionary<string, int>(),
-            $"{stored.Name} version {stored.Version} is {state}: {why}{(state == "champion" ? " Serve it with: lora serve" : "")}");
+            $"{stored.Name} version {stored.Version} is {state}: {why}{(state == "champion" ? $" Serve it with: {ServeLine(recipe)}" : "")}");
+    }
+
+    // Only what differs from what lora serve takes by itself.
+    private static string ServeLine(Recipe recipe)
+    {
+        var (usual, line) = (new Recipe(), "lora serve");
+        foreach (var (option, value, known) in new[] { ("--base", recipe.Base.Model, usual.Base.Model), ("--prediction", recipe.Base.Prediction, usual.Base.Prediction), ("--store", recipe.Deploy.Store, usual.Deploy.Store) })
+            if (value != known) line += $" {option} {(value.Contains(' ', StringComparison.Ordinal) ? $"'{value}'" : value)}";
+        return line;
     }
 
     private static Certificate Certify(StageContext context, TrainPlan plan, Device device, string file, CancellationToken token)
@@ -107,10 +123,7 @@ public sealed class DeployStage : IStage
         var records = RunDirectory.ReadLines<Flow.Record>(run.File(StageName.Clean, "records.jsonl")).ToList();
         AtomicFile.WriteText(Path.Combine(bundle, "README.md"), ModelCard.Of(context.Recipe, plan, adapter, report, samples, records));
         var captions = samples.ToDictionary(s => s.RecordId, StringComparer.Ordinal);
-        RunDirectory.WriteLines(Path.Combine(bundle, "data.jsonl"), records.Where(r => captions.ContainsKey(r.Id)).Select(r => new
-        {
-            picture = r.PictureUrl, page = r.PageUrl, licence = r.Licence, sha256 = r.BlobHash, caption = captions[r.Id].Caption, split = captions[r.Id].Split,
-        }));
+        RunDirectory.WriteLines(Path.Combine(bundle, "data.jsonl"), records.Where(r => captions.ContainsKey(r.Id)).Select(r => DataRow.Of(r, captions[r.Id], context.Recipe.Label.Folder)));
         RunDirectory.WriteJson(Path.Combine(bundle, Certificate.FileName), certificate);
         RunDirectory.WriteJson(Path.Combine(bundle, "report.json"), report);
         var grid = run.File(StageName.Evaluate, "grid.png");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Images;
@@ -22,7 +23,10 @@ public sealed class EvaluateStage : IStage
 
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context) =>
-        [context.Run.File(StageName.Train, "adapter.safetensors"), context.Run.File(StageName.Label, "samples.jsonl")];
+        [context.Run.File(StageName.Train, "adapter.safetensors"), context.Run.File(StageName.Label, "samples.jsonl"), .. ModelLocator.Files(context.Recipe.Base.Clip)];
+
+    /// <inheritdoc/>
+    public IEnumerable<KeyValuePair<string, string>> Extracts(StageContext context) => PlanFile.Extract(context.Run);
 
     /// <inheritdoc/>
     public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context, token), token);
@@ -97,6 +101,7 @@ public sealed class EvaluateStage : IStage
             return pictures;
         }
         var without = All();
+        var plain = seconds.Average();
         seconds.Clear();
         TorchThread.Shared.Run(() =>
         {
@@ -104,9 +109,9 @@ public sealed class EvaluateStage : IStage
         });
         var with = All();
         TorchThread.Shared.Run(adapter.Detach);
-        var sorted = seconds.Order().ToList();
-        var speed = new Metric("seconds_per_picture", seconds.Average(), sorted[0], sorted[^1], with.Count, null, null,
-            $"with the adapter, {options.SamplerSteps} steps at {plan.Train.Resolution} px; the interval is the fastest and slowest batch");
+        var mean = Intervals.Mean(seconds);
+        var speed = new Metric("seconds_per_picture", mean.Value, mean.Low, mean.High, mean.N, null, null,
+            string.Create(CultureInfo.InvariantCulture, $"with the adapter, {options.SamplerSteps} steps at {plan.Train.Resolution} px, over {mean.N} batches; base alone {plain:F2}"));
         return new(without, with, speed);
     }
 
@@ -157,7 +162,7 @@ public sealed class EvaluateStage : IStage
             if (kind.GetString() == "validation") validation.Add((step, loss));
         }
         var records = run.File(StageName.Clean, "records.jsonl");
-        var pages = File.Exists(records) ? RunDirectory.ReadLines<Flow.Record>(records).Select(r => r.PageUrl).Distinct(StringComparer.Ordinal).Count() : 0;
+        var pages = File.Exists(records) ? RunDirectory.ReadLines<Flow.Record>(records).Select(r => r.PageUrl).Where(u => u.Length > 0).Distinct(StringComparer.Ordinal).Count() : 0;
         return new()
         {
             Title = context.Recipe.Name,

@@ -28,7 +28,7 @@ public sealed record EvaluationSet
     public int PromptOf(int i) => i / PerPrompt;
 }
 
-/// <summary>An estimate with its 95 % interval.</summary>
+/// <summary>An estimate with its 95 % interval; N counts what is independent: prompts.</summary>
 public readonly record struct Interval(double Value, double Low, double High, int N);
 
 /// <summary>Intervals over prompts: pictures of one prompt are not independent, prompts are.</summary>
@@ -58,20 +58,58 @@ public static class Intervals
         }
         Array.Sort(values);
         var interval = Models.Scoring.Bootstrap.Percentile(values, Confidence);
-        return new(statistic([.. Enumerable.Range(0, set.Adapter.Count)]), interval.Low, interval.High, set.Adapter.Count);
+        return new(statistic([.. Enumerable.Range(0, set.Adapter.Count)]), interval.Low, interval.High, prompts);
     }
 
-    /// <summary>Wilson's interval of a share (Wilson 1927).</summary>
-    public static Interval Share(int hits, int n)
+    /// <summary>
+    /// Share of the pictures for which something holds, with Wilson's interval (Wilson 1927) as if each prompt were one observation: pictures of
+    /// one prompt may well stand or fall together, and a bootstrap of no hits would have no width.
+    /// </summary>
+    public static Interval Share(EvaluationSet set, int hits)
     {
-        var (low, high) = Proportion.Wilson(hits, n, Confidence);
-        return new(n == 0 ? double.NaN : (double)hits / n, low, high, n);
+        var (prompts, share) = (set.Prompts.Count, (double)hits / set.Adapter.Count);
+        var (low, high) = Proportion.Wilson((int)Math.Round(share * prompts), prompts, Confidence);
+        return new(share, low, high, prompts);
+    }
+
+    /// <summary>Mean with a percentile bootstrap of the values themselves.</summary>
+    public static Interval Mean(IReadOnlyList<double> values)
+    {
+        var random = new Random(20240607);
+        var means = Enumerable.Range(0, Resamples).Select(_ => Enumerable.Range(0, values.Count).Average(_ => values[random.Next(values.Count)])).Order().ToArray();
+        var interval = Models.Scoring.Bootstrap.Percentile(means, Confidence);
+        return new(values.Average(), interval.Low, interval.High, values.Count);
     }
 }
 
 /// <summary>Similarities that several metrics need.</summary>
 public static class Similarity
 {
+    /// <summary>
+    /// Mean cosine of two different pictures, over a sample with repetitions of unit vectors: a picture drawn twice counts twice against the
+    /// others and never against itself. 1 where there are no two.
+    /// </summary>
+    public static double MeanOfPairs(IReadOnlyList<float[]> vectors, IReadOnlyList<int> rows)
+    {
+        var sum = new double[vectors[0].Length];
+        var counts = new int[vectors.Count];
+        foreach (var row in rows)
+        {
+            counts[row]++;
+            for (var k = 0; k < sum.Length; k++) sum[k] += vectors[row][k];
+        }
+        // |Σx|² holds every pair twice, and each picture with itself as often as the square of its count
+        double same = 0, own = 0;
+        for (var i = 0; i < counts.Length; i++)
+        {
+            if (counts[i] == 0) continue;
+            same += (double)counts[i] * counts[i];
+            own += (double)counts[i] * counts[i] * ClipScorer.Cosine(vectors[i], vectors[i]);
+        }
+        var pairs = (double)rows.Count * rows.Count - same;
+        return pairs == 0 ? 1 : (sum.Sum(x => x * x) - own) / pairs;
+    }
+
     /// <summary>Mean cosine of a vector with many.</summary>
     public static double Mean(float[] vector, IReadOnlyList<float[]> others) => others.Average(o => ClipScorer.Cosine(vector, o));
 

@@ -32,21 +32,36 @@ public sealed class ClipScoreDelta : IMetric
 /// <summary>Do the adapter's pictures look like held-out pictures of the style more than the base's do?</summary>
 public sealed class StyleSimilarity : IMetric
 {
+    private const int Fewest = 3;
+    private const double LeastRoom = 1e-3;
+
     /// <inheritdoc/>
     public string Name => "style_similarity";
 
     /// <inheritdoc/>
     public Metric Measure(EvaluationSet set)
     {
-        var style = set.HeldOut.Count > 0 ? set.HeldOut : set.Trained;
+        // fewer than three pictures say little of how alike a style's pictures are
+        var (style, which) = set.HeldOut.Count >= Fewest ? (set.HeldOut, "held-out pictures") : (set.Trained, "training pictures");
         var gains = set.Adapter.Select((a, i) => Similarity.Mean(a, style) - Similarity.Mean(set.Base[i], style)).ToArray();
         // half of what the style's own pictures have over the base's: an adapter that only leans towards the style is not there yet
-        var own = style.Select((s, i) => style.Count > 1 ? Similarity.Mean(s, [.. style.Where((_, j) => j != i)]) : 1).Average();
-        var room = own - set.Base.Average(b => Similarity.Mean(b, style));
-        var interval = Intervals.Bootstrap(set, rows => rows.Average(i => gains[i]) / Math.Max(room, 1e-3));
+        var own = style.Count < Fewest ? [] : style.Select((s, i) => Similarity.Mean(s, [.. style.Where((_, j) => j != i)])).ToArray();
+        var without = set.Base.Select(b => Similarity.Mean(b, style)).ToArray();
+        var room = own.Length == 0 ? 0 : own.Average() - without.Average();
+        // the base's pictures are of the style already, as far as these few can tell (two standard errors of the difference)
+        if (room <= Math.Max(2 * Math.Sqrt(ErrorSquared(own) + ErrorSquared(without)), LeastRoom))
+        {
+            var gain = Intervals.Bootstrap(set, rows => rows.Average(i => gains[i]));
+            return new(Name, gain.Value, gain.Low, gain.High, gain.N, null, null,
+                $"mean cosine with the style's {which}, adapter less base; no gate, since {(own.Length == 0 ? $"there are fewer than {Fewest} of them" : $"the base's pictures are as near to them ({without.Average():F3}) as they are to each other ({own.Average():F3})")}");
+        }
+        var interval = Intervals.Bootstrap(set, rows => rows.Average(i => gains[i]) / room);
         return new(Name, interval.Value, interval.Low, interval.High, interval.N, "low end above 0.5", interval.Low > 0.5,
-            "share of the way from the base's pictures (0) to the style's own held-out pictures (1), by mean cosine");
+            $"share of the way from the base's pictures (0) to the style's own {which} (1), by mean cosine");
     }
+
+    // Square of the standard error of the mean.
+    private static double ErrorSquared(double[] values) => values.Length < 2 ? 0 : values.Sum(v => Math.Pow(v - values.Average(), 2)) / (values.Length - 1) / values.Length;
 }
 
 /// <summary>
@@ -102,7 +117,7 @@ public sealed class Diversity : IMetric
         // against what the style itself has: an adapter narrows the looks to one style, which is its purpose
         var style = set.HeldOut.Count > 1 ? set.HeldOut : set.Trained;
         var norm = 1 - SetMetrics.MeanCosine(SetMetrics.Rows(style));
-        var interval = Intervals.Bootstrap(set, rows => (1 - SetMetrics.MeanCosine(SetMetrics.Rows([.. rows.Distinct().Select(i => set.Adapter[i])]))) / Math.Max(norm, 1e-3));
+        var interval = Intervals.Bootstrap(set, rows => (1 - Similarity.MeanOfPairs(set.Adapter, rows)) / Math.Max(norm, 1e-3));
         var vendi = SetMetrics.Vendi(SetMetrics.Rows(set.Adapter));
         return new(Name, interval.Value, interval.Low, interval.High, interval.N, "at least 0.4", interval.Value >= 0.4,
             $"spread (1 − mean cosine) of the adapter's pictures over that of the style's own; Vendi score {vendi:F1} of {set.Adapter.Count}, base {SetMetrics.Vendi(SetMetrics.Rows(set.Base)):F1}");
@@ -121,7 +136,7 @@ public sealed class Memorisation : IMetric
         var background = set.Trained.Select((t, i) => Similarity.Nearest(t, set.Trained, i)).Order().ToList();
         var limit = Bootstrap.Quantile(background, 0.95);
         var near = set.Adapter.Count(a => Similarity.Nearest(a, set.Trained) > limit);
-        var share = Intervals.Share(near, set.Adapter.Count);
+        var share = Intervals.Share(set, near);
         return new(Name, share.Value, share.Low, share.High, share.N, "at most 0.25", share.Value <= 0.25,
             $"share of pictures nearer to a training picture (cosine above {limit:F3}) than 95 % of the training pictures are to each other; 0.05 is what training pictures themselves have");
     }

@@ -79,8 +79,14 @@ public sealed class CaptionText
         if (colon > 0 && colon + 2 < plain.Length && (shared.Contains(plain[..colon]) || IsTopicLabel(plain[..colon]))) plain = plain[(colon + 2)..];
         var of = plain.IndexOf(" of ", StringComparison.OrdinalIgnoreCase);
         if (of > 0 && trigger.Length > 0 && !Contains(plain, trigger) && IsTopicLabel(plain[..of])) plain = plain[(of + 4)..];
-        if (plain.Length > MaxLength) plain = plain[..plain.LastIndexOf(' ', MaxLength)];
-        return plain;
+        return plain.Length > MaxLength ? plain[..CutOf(plain)] : plain;
+    }
+
+    // After a whole word, or where the language writes none apart, after a whole character.
+    private static int CutOf(string text)
+    {
+        var space = text.LastIndexOf(' ', MaxLength);
+        return space > 0 ? space : char.IsHighSurrogate(text[MaxLength - 1]) ? MaxLength - 1 : MaxLength;
     }
 
     private bool IsTopicLabel(string label)

@@ -1,3 +1,4 @@
+using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Models;
 using LoraFactory.Models.Tokenizers;
@@ -20,10 +21,36 @@ public sealed class Captioner : IDisposable
         this.processor = processor;
     }
 
+    /// <summary>
+    /// Whether the pocket captioner may speak in this recipe: it knows the project's drawn scenes alone, so only beside the pocket base and the
+    /// pocket CLIP, which know the same. Of photographs it would invent.
+    /// </summary>
+    public static bool Suits(Recipe recipe)
+    {
+        if (recipe.Base.Clip != "pocket-clip") return false;
+        try
+        {
+            var config = Path.Combine(ModelLocator.Find(recipe.Base.Model), "unet", "config.json");
+            return File.Exists(config) && UNetConfig.Read(ModelConfig.Read(config)).Channels.Max() < NarrowestReal;
+        }
+        catch (ModelException)
+        {
+            return false; // configure says what is wrong with the base
+        }
+    }
+
+    // Every Stable Diffusion begins at 320 channels; bases of the project's own scenes are narrower.
+    private const int NarrowestReal = 320;
+
+    /// <summary>Its files, none where it is not installed.</summary>
+    public static IReadOnlyList<string> Files => Directory.Exists(Folder) ? ModelLocator.Files(Folder) : [];
+
+    private static string Folder => ModelLocator.Assets is { } assets ? Path.Combine(assets, "pocket-captioner") : "";
+
     /// <summary>The pocket captioner that comes with the project, on <paramref name="device"/>; null when it is not there.</summary>
     public static Captioner? TryLoad(Device device)
     {
-        var folder = ModelLocator.Assets is { } assets ? Path.Combine(assets, "pocket-captioner") : "";
+        var folder = Folder;
         if (!File.Exists(Path.Combine(folder, "config.json"))) return null;
         return TorchThread.Shared.Run(() =>
         {

@@ -16,11 +16,27 @@ public sealed class LabelStage : IStage
     public StageName Name => StageName.Label;
 
     /// <inheritdoc/>
-    public IEnumerable<object> Options(Recipe recipe) => [recipe.Label, recipe.Base.Clip, recipe.RandomSeed];
+    public IEnumerable<object> Options(Recipe recipe) => [recipe.Label, recipe.Base.Clip, recipe.RandomSeed, Captioner.Suits(recipe)];
 
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context) =>
-        [context.Run.File(StageName.Clean, "records.jsonl"), .. Directory.EnumerateFiles(ModelLocator.Find(context.Recipe.Base.Clip)).Order(StringComparer.Ordinal)];
+    [
+        context.Run.File(StageName.Clean, "records.jsonl"), context.Run.File(StageName.Crawl, "seed.json"), .. ModelLocator.Files(context.Recipe.Base.Clip),
+        .. Captioner.Suits(context.Recipe) ? Captioner.Files : [],
+    ];
+
+    /// <inheritdoc/>
+    public void Require(StageContext context)
+    {
+        try
+        {
+            ModelLocator.Find(context.Recipe.Base.Clip);
+        }
+        catch (ModelException e)
+        {
+            throw new LoraException($"base.clip: {e.Message}", ExitCode.BadUsage, e);
+        }
+    }
 
     /// <inheritdoc/>
     public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context, token), token);
@@ -32,7 +48,7 @@ public sealed class LabelStage : IStage
         var records = RunDirectory.ReadLines<Record>(context.Run.File(StageName.Clean, "records.jsonl")).ToList();
         if (records.Count == 0) throw new LoraException("There is nothing to label: clean kept no picture. See 2-clean/dropped.jsonl for the reasons.");
         using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip), device);
-        using var captioner = Captioner.TryLoad(device);
+        using var captioner = Captioner.Suits(context.Recipe) ? Captioner.TryLoad(device) : null;
 
         using var bar = context.Progress.Begin("label", records.Count, "pictures");
         var vectors = clip.Embed(records.Select(r => PictureDecoder.DecodeFile(context.Run.Blob(r.BlobHash))), done => bar.Set(done), token);
@@ -81,7 +97,8 @@ public sealed class LabelStage : IStage
             if ((best is null || best.Score < context.Recipe.Label.MinTextImageScore) && captioner is not null)
             {
                 var own = Best([new(captioner.Caption(PictureDecoder.DecodeFile(context.Run.Blob(records[i].BlobHash))), "captioner")], c => text.WithTrigger(c, i), vectors[i], clip);
-                if (own is not null && (best is null || own.Score > best.Score)) best = own;
+                // what it sees is taken only where the judge agrees: a picture without words is better than one with wrong ones
+                if (own?.Score >= context.Recipe.Label.MinTextImageScore && (best is null || own.Score > best.Score)) best = own;
             }
             // a picture that nobody describes is still an example of the trigger
             chosen.Add(best ?? new(text.WithTrigger("", i), "trigger", 0));

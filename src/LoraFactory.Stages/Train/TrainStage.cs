@@ -19,8 +19,26 @@ public sealed class TrainStage : IStage
     public IEnumerable<object> Options(Recipe recipe) => [recipe.RandomSeed, recipe.Label.Trigger, recipe.Resources.Device];
 
     /// <inheritdoc/>
-    public IEnumerable<string> Inputs(StageContext context) =>
-        [context.Run.File(StageName.Configure, "plan.yaml"), context.Run.File(StageName.Label, "samples.jsonl")];
+    public IEnumerable<string> Inputs(StageContext context) => [context.Run.File(StageName.Label, "samples.jsonl")];
+
+    /// <inheritdoc/>
+    public IEnumerable<KeyValuePair<string, string>> Extracts(StageContext context) => PlanFile.Extract(context.Run);
+
+    /// <inheritdoc/>
+    public void Require(StageContext context)
+    {
+        var (device, half) = (context.Recipe.Resources.Device, context.Recipe.Train.Precision == "float16");
+        if (device != "cuda" && !half) return;
+        try
+        {
+            if (Compute.Use(device, context.Recipe.Resources.Threads) == Device.Cpu && half)
+                throw new LoraException("train.precision: float16 needs CUDA, and this machine computes on its processor, which has no float16 products. Use bfloat16 or float32.", ExitCode.BadUsage);
+        }
+        catch (ModelException e)
+        {
+            throw new LoraException(e.Message, ExitCode.BadUsage, e);
+        }
+    }
 
     /// <inheritdoc/>
     public async Task<StageOutcome> RunAsync(StageContext context, CancellationToken token)
@@ -172,10 +190,12 @@ public sealed class TrainStage : IStage
             Seconds = Math.Round(state.Seconds, 3),
             PeakMemoryMiB = ProcessMemory.PeakMiB,
         });
+        var forecast = context.Run.File(StageName.Configure, TimeForecast.FileName); // a plan from elsewhere comes without
+        var planned = File.Exists(forecast) ? $", planned {RunDirectory.ReadJson<TimeForecast>(forecast).Seconds:F0} s" : "";
         var stopped = state.Stopped ? $", stopped early (best at {state.BestStep})" : "";
         var skipped = state.Skipped > 0 ? $", {state.Skipped} steps skipped" : "";
         return new(train.Count, 1, new Dictionary<string, int>(), string.Create(CultureInfo.InvariantCulture,
-            $"{state.Step} steps in {state.Seconds:F0} s ({state.Step / state.Seconds:F2}/s, planned {plan.EstimatedSeconds:F0} s), loss {(tail.Count > 0 ? tail.Average() : double.NaN):F4}{(double.IsNaN(state.BestLoss) ? "" : $", validation {state.BestLoss:F4}")}{stopped}{skipped}, {ProcessMemory.PeakMiB:F0} MiB (planned {plan.EstimatedMemoryMiB:F0})"));
+            $"{state.Step} steps in {state.Seconds:F0} s ({state.Step / state.Seconds:F2}/s{planned}), loss {(tail.Count > 0 ? tail.Average() : double.NaN):F4}{(double.IsNaN(state.BestLoss) ? "" : $", validation {state.BestLoss:F4}")}{stopped}{skipped}, {ProcessMemory.PeakMiB:F0} MiB (planned {plan.EstimatedMemoryMiB:F0})"));
     }
 
     // No times in here: the same plan and seed give the same bytes.

@@ -57,6 +57,19 @@ public sealed class TrainingForecast : ITrainingForecast
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Files(Recipe recipe)
+    {
+        try
+        {
+            return DiffusionModel.Files(ModelLocator.Find(recipe.Base.Model));
+        }
+        catch (ModelException e)
+        {
+            throw new LoraException($"base.model: {e.Message}", ExitCode.BadUsage, e);
+        }
+    }
+
+    /// <inheritdoc/>
     public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources)
     {
         var (config, vae) = Configs(facts.Path);

@@ -23,6 +23,25 @@ public sealed class RecipeReaderTests
     private static RecipeProblem Only(RecipeReading reading) => Assert.Single(reading.Problems);
 
     [Fact]
+    public void A_tilde_is_the_home_directory_wherever_a_path_stands()
+    {
+        var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        var recipe = Read("base: {model: ~/sd15, clip: ~/clip}\nlabel: {source: folder, folder: ~/pictures, trigger: ~/x}\nseed: {concept_store: ~/c.db}", ["deploy.store=~/store"]).Recipe;
+        Assert.Equal((home + "/sd15", home + "/clip", home + "/pictures", home + "/c.db", home + "/store"), (recipe.Base.Model, recipe.Base.Clip, recipe.Label.Folder, recipe.Seed.ConceptStore, recipe.Deploy.Store));
+        Assert.Equal("~/x", recipe.Label.Trigger);
+    }
+
+    [Fact]
+    public void The_projects_own_clip_beside_a_base_of_the_world_is_warned_of()
+    {
+        string? Broken(string model, string clip) => RecipeRules.All.Single(r => r.Id == "LR104").Broken(new Recipe { Base = new() { Model = model, Clip = clip } });
+        Assert.Contains("stable-diffusion-v1-5", Broken("stable-diffusion-v1-5/stable-diffusion-v1-5", "pocket-clip"));
+        Assert.Null(Broken("stable-diffusion-v1-5/stable-diffusion-v1-5", "openai/clip-vit-large-patch14"));
+        Assert.Null(Broken("pocket-sd", "pocket-clip"));
+        Assert.Null(Broken("/tmp", "pocket-clip")); // a folder may be one that lora pretrain made
+    }
+
+    [Fact]
     public void A_good_recipe_is_read_whole()
     {
         var reading = Read(Good);

@@ -29,6 +29,25 @@ public sealed partial class RepositoryTests
     }
 
     [Fact]
+    public async Task The_launcher_puts_the_dotnet_that_it_found_in_the_path()
+    {
+        using var folder = new TemporaryFolder();
+        var tools = Directory.CreateDirectory(folder.File("tools")).FullName; // a PATH without dotnet
+        foreach (var tool in new[] { "readlink", "dirname", "sed" })
+            File.CreateSymbolicLink(Path.Combine(tools, tool), new[] { "/usr/bin/", "/bin/" }.Select(d => d + tool).First(File.Exists));
+        var sdk = Directory.CreateDirectory(folder.File("home/.dotnet/sdk/10.0.100")).Parent!.Parent!.FullName; // where the installer that the launcher names puts it
+        File.WriteAllText(Path.Combine(sdk, "dotnet"), "#!/bin/sh\n");
+        var script = $"/bin/chmod +x '{sdk}/dotnet'; source <(sed -n '/^find_dotnet() {{/,/^}}/p' '{Path.Combine(TestData.Root, "lora")}'); find_dotnet; command -v dotnet; echo $DOTNET_ROOT";
+        var start = new ProcessStartInfo("/bin/bash", ["-euc", script]) { UseShellExecute = false, RedirectStandardOutput = true };
+        start.Environment.Clear();
+        (start.Environment["PATH"], start.Environment["HOME"]) = (tools, folder.File("home"));
+        using var process = Process.Start(start)!;
+        var said = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal((0, $"{sdk}/dotnet\n{sdk}\n"), (process.ExitCode, said));
+    }
+
+    [Fact]
     public void The_readmes_tree_is_the_repositorys()
     {
         foreach (var readme in new[] { "README.md", "README.zh-CN.md" })

@@ -21,6 +21,11 @@ public sealed class FactoryLineTests : IDisposable
 
         public bool Stands(StageContext context) => name != StageName.Label || File.Exists(Path.Combine(context.Run.Path, "..", "shelf.txt"));
 
+        public void Require(StageContext context)
+        {
+            if (name == StageName.Label && context.Recipe.Base.Clip == "missing") throw new LoraException("base.clip: there is no missing");
+        }
+
         public IEnumerable<string> Inputs(StageContext context) =>
             name == StageName.Crawl ? [Path.Combine(context.Run.Path, "..", "user.txt")] : [context.Run.File(name - 1, "out.txt")];
 
@@ -98,6 +103,8 @@ public sealed class FactoryLineTests : IDisposable
         Assert.Equal("Clean", await RunAsync(Line(), Context(), new LineRequest(StageName.Clean, StageName.Clean)));
         var wrong = await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(), Context(), new LineRequest(StageName.Label, StageName.Crawl)));
         Assert.Equal(ExitCode.BadUsage, wrong.Code);
+        foreach (var beyond in new LineRequest[] { new(From: StageName.Feedback), new(To: StageName.Feedback) }) // no stage of this line: it must not look as if it had run
+            Assert.Contains("the line ends with label", (await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(), Context(), beyond))).Message);
     }
 
     [Fact]
@@ -117,6 +124,42 @@ public sealed class FactoryLineTests : IDisposable
 
         await Assert.ThrowsAsync<OperationCanceledException>(() => RunAsync(Line(Die), Context(), new LineRequest(From: StageName.Clean)));
         Assert.Equal("Clean Label", await RunAsync(Line((_, _) => Task.FromResult(found = File.Exists(half))), Context(new Recipe { Clean = new() { MinSide = 9 } })));
+        Assert.False(found);
+    }
+
+    [Fact]
+    public async Task What_a_later_stage_lacks_is_said_before_the_first_one_runs()
+    {
+        var context = Context(new Recipe { Base = new() { Clip = "missing" } });
+        Assert.Contains("no missing", (await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(), context))).Message);
+        Assert.Empty(log);
+        Assert.Equal("Crawl Clean", await RunAsync(Line(), context, new LineRequest(To: StageName.Clean)));
+    }
+
+    [Fact]
+    public async Task What_is_forced_begins_anew_and_goes_on_only_from_its_own_interruption()
+    {
+        var half = Context().Run.File(StageName.Clean, "half.txt");
+        var found = false;
+        Func<StageContext, CancellationToken, Task> Leaves(Exception? end) => async (_, token) =>
+        {
+            found = File.Exists(half);
+            await File.WriteAllTextAsync(half, "half", token);
+            if (end is not null) throw end;
+        };
+        var force = new LineRequest(From: StageName.Clean);
+        async Task Ends(Exception end, LineRequest? request = null) => Assert.Same(end, await Assert.ThrowsAnyAsync<Exception>(() => RunAsync(Line(Leaves(end)), Context(), request)));
+
+        await Ends(new OperationCanceledException());
+        await Ends(new OperationCanceledException(), force);
+        Assert.False(found); // an ordinary run was interrupted: the user wants it anew
+        await Ends(new LoraException("no network"), force);
+        Assert.True(found); // the same command again goes on
+        await Ends(new LoraException("no network"), force);
+        Assert.False(found); // it failed: going on would fail again
+        await Ends(new LoraException("no network"));
+        Assert.True(found); // without force what is there stays, failed or not
+        await RunAsync(Line(Leaves(null)), Context(), force);
         Assert.False(found);
     }
 

@@ -30,7 +30,7 @@ public sealed class LineageTests : IDisposable
         }));
         PlanFile.Write(run.File(StageName.Configure, "plan.yaml"), new TrainPlan
         {
-            Id = "plan01", Train = new TrainOptions { Rank = 4, Steps = 9 }, BasePath = "x", BaseHash = "h", Values = [], EstimatedSeconds = 1, EstimatedMemoryMiB = 1,
+            Id = "plan01", Train = new TrainOptions { Rank = 4, Steps = 9 }, BasePath = "x", BaseHash = "h", Values = [], EstimatedMemoryMiB = 1,
             TrainSampleIds = ["sample01"], ValidationSampleIds = ["sample02"],
         });
         RunDirectory.WriteJson(run.File(StageName.Train, "adapter.json"), new Adapter

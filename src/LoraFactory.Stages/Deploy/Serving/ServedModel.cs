@@ -5,6 +5,7 @@ using LoraFactory.Models;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models.Pipelines;
 using LoraFactory.Models.Schedulers;
+using LoraFactory.Models.Training;
 using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
 
@@ -20,6 +21,7 @@ public sealed class ServedModel : IDisposable
     private readonly AdapterSet adapters;
     private readonly AdapterStore store;
     private readonly ConcurrentDictionary<string, (StoredAdapter Version, string Key)> live = new(StringComparer.Ordinal);
+    private readonly Lazy<string> baseHash;
     private int waiting;
     private int loads;
     private volatile bool closing;
@@ -31,6 +33,7 @@ public sealed class ServedModel : IDisposable
         this.pipeline = pipeline;
         this.store = store;
         adapters = new AdapterSet(pipeline.Components);
+        baseHash = new(() => DiffusionModel.Hash(ModelLocator.Find(name)));
     }
 
     /// <summary>The base as recipes call it.</summary>
@@ -57,7 +60,9 @@ public sealed class ServedModel : IDisposable
         var file = Path.Combine(bundle, "adapter.safetensors");
         if (chosen.State == "refused") throw new LoraException($"{name} version {chosen.Version} was refused: {chosen.Why}.", ExitCode.Refused);
         if (!SameBase(chosen.Base, Name)) throw new ModelException($"{name} version {chosen.Version} was made for the base {chosen.Base}; this server has {Name}.");
-        Certificate.Require(bundle);
+        var certified = Certificate.Require(bundle).BaseHash;
+        if (await Task.Run(() => baseHash.Value) is var here && certified != here)
+            throw new LoraException($"{name} version {chosen.Version} was certified on other weights of {Name} ({Short(certified)}) than the ones here ({Short(here)}). Serve the base that it was made for, or run its recipe again.", ExitCode.Refused);
         return await TorchThread.Shared.RunAsync(() =>
         {
             var key = $"{name} version {chosen.Version}, load {++loads}";
@@ -68,6 +73,8 @@ public sealed class ServedModel : IDisposable
             return chosen;
         });
     }
+
+    private static string Short(string hash) => hash.Length > 12 ? hash[..12] + "…" : hash;
 
     // A recipe may call a base by its name where the server was given its path.
     private static bool SameBase(string a, string b)

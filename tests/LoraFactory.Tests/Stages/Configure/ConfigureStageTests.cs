@@ -105,6 +105,7 @@ public sealed class ConfigureStageTests
     private sealed class FixedForecast(Func<TrainOptions, ResourceOptions, double> memory, BaseFacts found) : ITrainingForecast
     {
         public BaseFacts Facts(Recipe recipe) => found;
+        public IReadOnlyList<string> Files(Recipe recipe) => [];
         public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources) => new(1, 10, memory(train, resources), 1000);
     }
 }

@@ -41,6 +41,9 @@ public sealed class PageFetcherTests
     [InlineData("200 OK\nContent-Encoding: zstd", "unsupported-encoding")]
     [InlineData("200 OK\nContent-Encoding: gzip, gzip, gzip, gzip", "unsupported-encoding")]
     [InlineData("200 OK\nContent-Encoding: gzip", "bad-encoding")]
+    [InlineData("200 OK\nContent-Encoding: br", "bad-encoding")]
+    [InlineData("200 OK\nContent-Encoding: deflate", "bad-encoding")]
+    [InlineData("200 OK\nContent-Encoding: br, gzip", "bad-encoding")]
     [InlineData("200 OK\nContent-Length: 50", "unreachable")]
     [InlineData("hello", "unreachable")]
     public async Task Bad_answers_have_a_reason(string head, string reason)

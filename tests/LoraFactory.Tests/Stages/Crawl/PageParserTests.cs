@@ -1,4 +1,5 @@
 using System.Text;
+using LoraFactory.Flow;
 using LoraFactory.Stages.Crawl;
 
 namespace LoraFactory.Tests.Stages.Crawl;

@@ -96,6 +96,20 @@ public sealed class AdapterStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_bundle_whose_replacing_was_killed_is_still_there()
+    {
+        var stored = Add("one");
+        var place = Store.Bundle(stored);
+        Directory.Move(place, place + ".outgoing"); // killed between the two renames
+        Assert.True(File.Exists(Path.Combine(Store.Bundle(stored), "adapter.safetensors")));
+        Assert.Equal(1, Add("one").Version);
+        Assert.Equal((place, false), (Store.Bundle(stored), Directory.Exists(place + ".outgoing")));
+        Directory.Move(place, place + ".outgoing");
+        Assert.Throws<DirectoryNotFoundException>(() => Store.Add(stored, Path.Combine(Store.Folder, "no-such-bundle"))); // a change that fails costs nothing
+        Assert.True(File.Exists(Path.Combine(Store.Bundle(stored), "adapter.safetensors")));
+    }
+
+    [Fact]
     public void A_certificate_holds_for_the_bytes_that_it_was_given_for()
     {
         var bundle = Store.Bundle(Add("one"));

@@ -1,6 +1,7 @@
 using LoraFactory.Flow;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models.Pipelines;
+using LoraFactory.Models.Training;
 using LoraFactory.Stages.Deploy;
 using LoraFactory.Torch;
 
@@ -30,12 +31,12 @@ internal static class PocketAdapters
     }
 
     /// <summary>Puts a file into a store with a certificate for its bytes, granted unless a fault is named.</summary>
-    public static StoredAdapter Store(AdapterStore store, string name, string file, string state = "champion", string fault = "", string @base = "pocket-sd")
+    public static StoredAdapter Store(AdapterStore store, string name, string file, string state = "champion", string fault = "", string @base = "pocket-sd", string? baseHash = null)
     {
         var bundle = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(file)!, $"bundle-{name}")).FullName;
         File.Copy(file, Path.Combine(bundle, "adapter.safetensors"), overwrite: true);
         var sha256 = ContentId.OfFile(file);
-        RunDirectory.WriteJson(Path.Combine(bundle, Certificate.FileName), new Certificate { Sha256 = sha256, BaseHash = "b", Fault = fault, Checks = [new("a check", fault.Length == 0, "found")] });
+        RunDirectory.WriteJson(Path.Combine(bundle, Certificate.FileName), new Certificate { Sha256 = sha256, BaseHash = baseHash ?? DiffusionModel.Hash(Base), Fault = fault, Checks = [new("a check", fault.Length == 0, "found")] });
         return store.Add(new()
         {
             Name = name, Version = 0, State = state, Sha256 = sha256, AdapterId = "a", ReportId = "r", Base = @base, Run = "runs/x", Why = fault.Length == 0 ? "a test" : $"refused as {fault}", StoredAt = DateTimeOffset.UnixEpoch,

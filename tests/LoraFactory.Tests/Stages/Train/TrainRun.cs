@@ -34,10 +34,11 @@ internal static class TrainRun
         RunDirectory.WriteLines(run.File(StageName.Label, "samples.jsonl"), samples);
         PlanFile.Write(run.File(StageName.Configure, "plan.yaml"), new TrainPlan
         {
-            Id = "plan", Train = options ?? Options, BasePath = Base, BaseHash = DiffusionModel.Hash(Base), Values = [], EstimatedSeconds = 1, EstimatedMemoryMiB = 1,
+            Id = "plan", Train = options ?? Options, BasePath = Base, BaseHash = DiffusionModel.Hash(Base), Values = [], EstimatedMemoryMiB = 1,
             TrainSampleIds = [.. samples.Where(s => s.Split == Split.Train).Select(s => s.Id)],
             ValidationSampleIds = [.. samples.Where(s => s.Split == Split.Validation).Select(s => s.Id)],
         });
+        RunDirectory.WriteJson(run.File(StageName.Configure, TimeForecast.FileName), new TimeForecast { Key = "k", Steps = (options ?? Options).Steps, Seconds = 1, SecondsPerStep = 0.1, PrepareSeconds = 0.4 });
         AtomicFile.WriteText(Path.Combine(run.Path, "recipe.yaml"), RecipeText.Effective(Recipe, new Dictionary<string, string>()));
         return run;
     }
