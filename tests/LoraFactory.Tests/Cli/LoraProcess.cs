@@ -6,7 +6,7 @@ namespace LoraFactory.Tests.Cli;
 /// <summary>The program in a process of its own, for what only a process shows: signals, exit codes, a disk of its own.</summary>
 internal sealed class LoraProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     private readonly Process process;
     private readonly List<string> lines = [];

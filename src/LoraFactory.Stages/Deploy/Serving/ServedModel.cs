@@ -25,6 +25,7 @@ public sealed class ServedModel : IDisposable
     private int waiting;
     private int loads;
     private volatile bool closing;
+    private volatile bool drawing;
 
     /// <summary>Takes over the pipeline.</summary>
     public ServedModel(string name, StableDiffusionPipeline pipeline, AdapterStore store)
@@ -42,6 +43,8 @@ public sealed class ServedModel : IDisposable
     public IReadOnlyList<StoredAdapter> Live => [.. live.Values.Select(a => a.Version).OrderBy(a => a.Name, StringComparer.Ordinal)];
     /// <summary>Requests that wait or run.</summary>
     public int Waiting => Volatile.Read(ref waiting);
+    /// <summary>Whether one of them is being drawn.</summary>
+    public bool Drawing => drawing;
     /// <summary>The sampler that the base comes with.</summary>
     public SchedulerOptions Sampler => pipeline.Sampler;
     /// <summary>Side of the pictures that the base draws unless asked otherwise.</summary>
@@ -113,11 +116,13 @@ public sealed class ServedModel : IDisposable
                 var uses = new List<IDisposable>();
                 try
                 {
+                    drawing = true;
                     foreach (var component in pipeline.Components.Keys) uses.Add(adapters.Use(component, row));
                     return new Drawing(pipeline.Generate(request), used.ToDictionary(u => u.Key, u => u.Value.Version.Version, StringComparer.Ordinal));
                 }
                 finally
                 {
+                    drawing = false;
                     foreach (var use in uses) use.Dispose();
                 }
             });

@@ -36,6 +36,7 @@ internal sealed class ServingMetrics
             Line("lora_draw_seconds_total", "counter", "Seconds spent on them, waiting included.", seconds);
             Line("lora_ratings_total", "counter", "Ratings received.", Interlocked.Read(ref ratings));
             Line("lora_waiting", "gauge", "Requests that wait or run.", model.Waiting);
+            Line("lora_drawing", "gauge", "1 while a request is being drawn.", model.Drawing ? 1 : 0);
             Line("lora_adapters", "gauge", "Adapters loaded.", model.Live.Count);
             return text.ToString();
         }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Net.Sockets;
 using LoraFactory.Flow;
 
@@ -98,27 +99,45 @@ public sealed class ServingAdaptersTests(PocketService service) : IClassFixture<
     [Fact]
     public async Task Beyond_32_waiting_requests_are_told_to_come_back_and_the_others_are_drawn()
     {
-        var asked = Enumerable.Range(0, 41).Select(async i =>
+        using var free = new CancellationTokenSource();
+        var long_ = AskAsync(service.Http, new { prompt = "a cat", steps = 150, batch_size = 8 }, free.Token);
+        await DrawingAsync(service.Http);
+        var turnedAway = 0;
+        var asked = Enumerable.Range(0, 40).Select(async _ =>
         {
-            using var body = System.Net.Http.Json.JsonContent.Create(new { prompt = "a cat", steps = i == 0 ? 20 : 1, seed = 3 });
-            using var answer = await service.Http.PostAsync("/sdapi/v1/txt2img", body);
-            if (answer.StatusCode == HttpStatusCode.ServiceUnavailable) Assert.Equal(TimeSpan.FromSeconds(5), answer.Headers.RetryAfter!.Delta);
+            using var answer = await AskAsync(service.Http, new { prompt = "a cat", steps = 1, seed = 3 });
+            if (answer.StatusCode != HttpStatusCode.ServiceUnavailable) return answer.StatusCode;
+            Assert.Equal(TimeSpan.FromSeconds(5), answer.Headers.RetryAfter!.Delta);
+            Interlocked.Increment(ref turnedAway);
             return answer.StatusCode;
         }).ToList();
+        while (Volatile.Read(ref turnedAway) < 9) await Task.Delay(20, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.OK, (await service.SendAsync(HttpMethod.Get, "/healthz")).Status); // answers under load
-        var statuses = await Task.WhenAll(asked);
-        Assert.InRange(statuses.Count(s => s == HttpStatusCode.ServiceUnavailable), 1, 9);
-        Assert.Equal(41, statuses.Count(s => s is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable));
+        Assert.Equal(32, await service.MetricAsync("lora_waiting"));
+        await free.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => long_);
+        Assert.Equal(31, (await Task.WhenAll(asked)).Count(s => s == HttpStatusCode.OK));
+        Assert.Equal(9, turnedAway);
         Assert.Equal(0, await service.MetricAsync("lora_waiting"));
+    }
+
+    private static async Task<HttpResponseMessage> AskAsync(HttpClient http, object request, CancellationToken token = default)
+    {
+        using var body = JsonContent.Create(request);
+        return await http.PostAsync("/sdapi/v1/txt2img", body, token);
+    }
+
+    private static async Task DrawingAsync(HttpClient http)
+    {
+        while (!(await http.GetStringAsync("/metrics")).Contains("\nlora_drawing 1\n", StringComparison.Ordinal)) await Task.Delay(10);
     }
 
     [Fact]
     public async Task A_client_that_hangs_up_does_not_keep_the_others_waiting()
     {
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        using var body = System.Net.Http.Json.JsonContent.Create(new { prompt = "a cat", steps = 150, batch_size = 8 });
-        var long_ = service.Http.PostAsync("/sdapi/v1/txt2img", body, gone.Token);
-        while (await service.MetricAsync("lora_waiting") == 0) await Task.Delay(20, TestContext.Current.CancellationToken);
+        var long_ = AskAsync(service.Http, new { prompt = "a cat", steps = 150, batch_size = 8 }, gone.Token);
+        await DrawingAsync(service.Http);
         await gone.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => long_);
         var pictures = await service.MetricAsync("lora_pictures_total");
@@ -131,24 +150,13 @@ public sealed class ServingAdaptersTests(PocketService service) : IClassFixture<
     {
         var server = await service.StartAsync();
         using var http = new HttpClient { BaseAddress = new Uri(server.Url) };
-        async Task<HttpStatusCode> Ask(int steps)
-        {
-            using var body = System.Net.Http.Json.JsonContent.Create(new { prompt = "a cat", steps, seed = 3 });
-            using var answer = await http.PostAsync("/sdapi/v1/txt2img", body);
-            return answer.StatusCode;
-        }
-        async Task Waiting(int count)
-        {
-            while (!(await http.GetStringAsync("/metrics")).Contains($"\nlora_waiting {count}\n", StringComparison.Ordinal)) await Task.Delay(10);
-        }
-        var drawn = Ask(60);
-        await Waiting(1);
-        await Task.Delay(300, TestContext.Current.CancellationToken); // the tensor thread has nothing else to do: it has begun by now
-        var waiting = Ask(1);
-        await Waiting(2);
+        var drawn = AskAsync(http, new { prompt = "a cat", steps = 60 });
+        await DrawingAsync(http);
+        var waiting = AskAsync(http, new { prompt = "a cat", steps = 1 });
+        while (!(await http.GetStringAsync("/metrics", TestContext.Current.CancellationToken)).Contains("\nlora_waiting 2\n", StringComparison.Ordinal)) await Task.Delay(10, TestContext.Current.CancellationToken);
         await server.DisposeAsync();
-        Assert.Equal(HttpStatusCode.OK, await drawn);
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, await waiting);
+        using (var finished = await drawn) Assert.Equal(HttpStatusCode.OK, finished.StatusCode);
+        using (var turnedAway = await waiting) Assert.Equal(HttpStatusCode.ServiceUnavailable, turnedAway.StatusCode);
         await Assert.ThrowsAsync<HttpRequestException>(() => http.GetAsync("/healthz"));
     }
 
