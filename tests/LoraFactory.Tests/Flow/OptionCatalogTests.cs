@@ -95,7 +95,7 @@ public sealed class OptionCatalogTests
 
     private static string Raw(object value) => value switch
     {
-        IEnumerable<string> list => "[" + string.Join(",", list) + "]",
+        IEnumerable<string> list => "[" + string.Join(",", list.Select(item => JsonSerializer.Serialize(item))) + "]",
         bool flag => flag ? "true" : "false",
         _ => value.ToString()!,
     };
@@ -103,11 +103,13 @@ public sealed class OptionCatalogTests
     private static object Arbitrary(OptionEntry option, Random random)
     {
         var (low, high) = (double.IsNaN(option.Declared.Min) ? 0 : option.Declared.Min, double.IsNaN(option.Declared.Max) ? 20 : option.Declared.Max);
-        if (option.IsList) return Enumerable.Range(0, random.Next(3)).Select(_ => Words(random, 1, 30)).ToArray();
+        if (option.IsList) return Enumerable.Range(0, (int)low + random.Next(3)).Select(_ => Words(random, 1, 30)).ToArray();
         if (option.Declared.OneOf.Length > 0) return option.Declared.OneOf[random.Next(option.Declared.OneOf.Length)];
         return option.Kind switch
         {
             OptionKind.Flag => random.Next(2) == 0,
+            // a path's leading ~ is the home directory by the time that the effective recipe is written
+            OptionKind.Text when option.Declared.IsPath => "./" + Words(random, (int)low, (int)Math.Min(high, 60) - 2),
             OptionKind.Text => Words(random, (int)low, (int)Math.Min(high, 60)),
             OptionKind.Number => low + (high - low) * random.NextDouble(),
             _ when option.Property.PropertyType == typeof(int) => (int)(low + Math.Floor((high - low) * random.NextDouble())),
