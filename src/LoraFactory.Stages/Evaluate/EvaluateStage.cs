@@ -117,7 +117,8 @@ public sealed class EvaluateStage : IStage
 
     private static EvaluationSet Embed(StageContext context, ClipScorer clip, List<string> prompts, Drawn drawn, List<Sample> samples, CancellationToken token)
     {
-        float[][] Vectors(Split split) => clip.Embed(samples.Where(s => s.Split == split).Select(s => PictureDecoder.DecodeFile(context.Run.Blob(s.BlobHash))), token: token);
+        using var pictures = new RunPictures(context.Run, token);
+        float[][] Vectors(Split split) => clip.Embed(samples.Where(s => s.Split == split).Select(s => pictures.Read(s.BlobHash)), token: token);
         return new()
         {
             Prompts = clip.Embed(prompts),
@@ -149,7 +150,8 @@ public sealed class EvaluateStage : IStage
     {
         var run = context.Run;
         var trained = samples.Where(s => s.Split == Split.Train).ToList();
-        var shown = trained.Take(24).Select(s => new GridCell(PictureDecoder.DecodeFile(run.Blob(s.BlobHash)), s.Caption)).ToList();
+        using var pictures = new RunPictures(run, CancellationToken.None);
+        var shown = trained.Take(24).Select(s => new GridCell(pictures.Read(s.BlobHash), s.Caption)).ToList();
         var losses = new List<(int, double)>();
         var validation = new List<(int, double)>();
         var events = run.File(StageName.Train, "events.jsonl");

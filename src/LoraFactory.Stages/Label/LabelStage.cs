@@ -50,9 +50,10 @@ public sealed class LabelStage : IStage
         using var clip = ClipScorer.Load(ModelLocator.Find(context.Recipe.Base.Clip), device);
         using var captioner = Captioner.Suits(context.Recipe) ? Captioner.TryLoad(device) : null;
 
+        using var pictures = new RunPictures(context.Run, token);
         using var bar = context.Progress.Begin("label", records.Count, "pictures");
-        var vectors = clip.Embed(records.Select(r => PictureDecoder.DecodeFile(context.Run.Blob(r.BlobHash))), done => bar.Set(done), token);
-        var captions = Captions(context, records, vectors, clip, captioner, token);
+        var vectors = clip.Embed(records.Select(r => pictures.Read(r.BlobHash)), done => bar.Set(done), token);
+        var captions = Captions(context, records, vectors, clip, captioner, pictures, token);
 
         var clusters = SampleClusters.Of(SampleClusters.Centred(vectors), options.ClusterCosine);
         var splits = SampleClusters.Splits(clusters, [.. records.Select(r => r.BlobHash)], options.ValidationShare, context.Seed);
@@ -84,7 +85,7 @@ public sealed class LabelStage : IStage
     private sealed record Chosen(string Text, string Source, double Score);
 
     // The best-scoring text of the page; where even that does not fit the picture, what the captioner sees.
-    private static List<Chosen> Captions(StageContext context, List<Record> records, float[][] vectors, ClipScorer clip, Captioner? captioner, CancellationToken token)
+    private static List<Chosen> Captions(StageContext context, List<Record> records, float[][] vectors, ClipScorer clip, Captioner? captioner, RunPictures pictures, CancellationToken token)
     {
         var seedFile = context.Run.File(StageName.Crawl, "seed.json");
         var text = new CaptionText(context.Recipe.Label.Trigger, context.Recipe.Label.TriggerForms, File.Exists(seedFile) ? RunDirectory.ReadJson<Seed>(seedFile) : null, records.ConvertAll(r => r.Caption));
@@ -96,7 +97,7 @@ public sealed class LabelStage : IStage
             var best = Best(candidates, c => text.WithTrigger(c, i), vectors[i], clip);
             if ((best is null || best.Score < context.Recipe.Label.MinTextImageScore) && captioner is not null)
             {
-                var own = Best([new(captioner.Caption(PictureDecoder.DecodeFile(context.Run.Blob(records[i].BlobHash))), "captioner")], c => text.WithTrigger(c, i), vectors[i], clip);
+                var own = Best([new(captioner.Caption(pictures.Read(records[i].BlobHash)), "captioner")], c => text.WithTrigger(c, i), vectors[i], clip);
                 // what it sees is taken only where the judge agrees: a picture without words is better than one with wrong ones
                 if (own?.Score >= context.Recipe.Label.MinTextImageScore && (best is null || own.Score > best.Score)) best = own;
             }

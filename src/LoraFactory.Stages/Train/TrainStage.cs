@@ -114,7 +114,8 @@ public sealed class TrainStage : IStage
             NoiseOffset = o.NoiseOffset, Flip = o.Flip, TrainText = o.TextEncoderLearningRate > 0,
         };
         using var bar = context.Progress.Begin("encode", train.Count + held.Count, "pictures");
-        var data = TrainingData.Prepare(model, hash, train, held, context.Run.Blob, o.Resolution, CacheOf(context.Run), drawing, done => bar.Set(done), token);
+        using var pictures = new RunPictures(context.Run, token);
+        var data = TrainingData.Prepare(model, hash, train, held, pictures.Read, o.Resolution, CacheOf(context.Run), drawing, done => bar.Set(done), token);
         bar.Note($"{data.Found} from the cache");
         return data;
     }

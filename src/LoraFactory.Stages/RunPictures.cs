@@ -1,0 +1,23 @@
+using LoraFactory.Flow;
+using LoraFactory.Images;
+
+namespace LoraFactory.Stages;
+
+/// <summary>
+/// A run's pictures by the hash of their bytes, decoded in a process of their own. Clean has decoded them before, but what came from the web stays
+/// what it is: a later stage holds models and the user's rights, and opens none of it itself.
+/// </summary>
+public sealed class RunPictures(RunDirectory run, CancellationToken token) : IDisposable
+{
+    // Clean has judged the size by the recipe; here only what no recipe allows is refused.
+    private readonly IsolatedDecoder decoder = new(new PictureLimits { MaxPixels = 1_000_000_000 });
+
+    /// <summary>The picture; throws <see cref="PictureException"/> and <see cref="IOException"/>.</summary>
+    public Picture Read(string blobHash) => decoder.DecodeAsync(File.ReadAllBytes(run.Blob(blobHash)), token).GetAwaiter().GetResult();
+
+    /// <summary>How many processes it has started.</summary>
+    public int Started => decoder.Started;
+
+    /// <inheritdoc/>
+    public void Dispose() => decoder.Dispose();
+}
