@@ -35,6 +35,11 @@ public sealed class CertificationTests(TrainedAdapter trained) : IClassFixture<T
         Assert.Equal(ContentId.OfFile(file), certificate.Sha256);
     }
 
+    [Theory]
+    [InlineData(10, 10, 4), InlineData(10, 4, 4), InlineData(10, 3, 2), InlineData(10, 0, 0)]
+    public void A_base_that_the_judge_hardly_sees_asks_no_more_of_its_adapter_than_half_of_its_own(int prompts, int baseHits, int needed) =>
+        Assert.Equal(needed, Certification.Needed(prompts, baseHits));
+
     [Fact]
     public void What_the_trainer_made_is_granted_and_drawn_as_the_trainer_drew_it()
     {
