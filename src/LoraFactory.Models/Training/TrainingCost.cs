@@ -28,8 +28,7 @@ public sealed record TrainingCost(double Forward, double Adapter, double Activat
             {
                 var width = (double)layer.Weight.Shape[0];
                 var columns = path.Contains("attn1", StringComparison.Ordinal) ? positions : tokens;
-                forward += 4 * width * positions * columns;
-                kept += Heads(config, path) * positions * columns;
+                forward += 4 * width * positions * columns;   // scores themselves are never kept
             }
             if (!plans.TryGetValue(path, out var plan)) continue;
             adapter += 2.0 * plan.Count * positions;
@@ -68,6 +67,4 @@ public sealed record TrainingCost(double Forward, double Adapter, double Activat
         if (parts[0] == "down_blocks") return int.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture);
         return parts[0] == "up_blocks" ? levels - 1 - int.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture) : 0;
     }
-
-    private static int Heads(UNetConfig config, string path) => config.Heads[Level(path, config.Channels.Length)];
 }

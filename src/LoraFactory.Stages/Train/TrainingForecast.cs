@@ -22,9 +22,9 @@ public sealed class TrainingForecast : ITrainingForecast
     /// <summary>Seconds per layer and step that do not depend on sizes: calls, norms, optimizer.</summary>
     private const double PerLayer = 0.00012;
     /// <summary>What bringing one weight to the processor once costs, in operations: few rows wait for memory, not for arithmetic.</summary>
-    private const double PerWeight = 150;
+    private const double PerWeight = 80;
     /// <summary>What norms, activation functions, softmax and copies cost for each number that the backward pass keeps, in operations.</summary>
-    private const double PerActivation = 1200;
+    private const double PerActivation = 500;
     /// <summary>Program, libraries and allocator's slack, in MiB.</summary>
     private const double Runtime = 350;
 

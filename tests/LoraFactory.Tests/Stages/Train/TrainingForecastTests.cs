@@ -50,13 +50,13 @@ public sealed class TrainingForecastTests
         Assert.Contains("base.model", e.Message, StringComparison.Ordinal);
     }
 
-    // Steps measured on a calm machine (docs/log.md): rate of a product in operations a second, seconds of a step, MiB at the peak.
+    // Steps measured with the product's rate right after (docs/log.md): rate of a product in operations a second, seconds of a step, MiB at the peak.
     [Theory]
-    [InlineData("tiny", 4, 32, false, 191e9, 1.42, 960)]
-    [InlineData("tiny", 8, 16, false, 188e9, 0.73, 496)]
-    [InlineData("tiny", 4, 32, true, 206e9, 2.03, 557)]
-    [InlineData("sd15", 1, 16, false, 279e9, 1.91, 3893)]
-    [InlineData("sd15", 1, 32, false, 222e9, 4.47, 4298)]
+    [InlineData("tiny", 4, 32, false, 112e9, 0.90, 533)]
+    [InlineData("tiny", 4, 32, true, 146e9, 1.24, 393)]
+    [InlineData("tiny", 8, 16, false, 90e9, 0.48, 391)]
+    [InlineData("sd15", 1, 16, false, 216e9, 1.44, 3687)]
+    [InlineData("sd15", 1, 32, false, 113e9, 6.06, 4124)]
     public void The_formulas_hold_measured_steps(string dims, int pictures, int side, bool checkpointing, double rate, double seconds, double memory)
     {
         var config = dims == "sd15" ? Sd15 : Sd15 with
