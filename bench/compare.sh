@@ -30,6 +30,7 @@ esac
 
 absent=""
 if [ ! -x "$peer" ]; then absent="no Python at $peer (--peer)"; elif [ -n "$script" ] && [ ! -f "$scripts/$script" ]; then absent="no $script in $scripts (--scripts)"; fi
+if [ "$bench" = train ] && [[ " ${options[*]-} " == *" --dims pocket "* ]]; then absent="its script has no pocket dimensions"; fi
 [ -z "$absent" ] || echo "compare: the peer is left out: $absent. Only ours is measured." >&2
 
 # The peer's operators, in the same rounds; an empty call's cost is taken off.

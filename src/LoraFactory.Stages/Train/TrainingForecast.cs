@@ -26,7 +26,7 @@ public sealed class TrainingForecast : ITrainingForecast
     /// <summary>What norms, activation functions, softmax and copies cost for each number that the backward pass keeps, in operations.</summary>
     private const double PerActivation = 500;
     /// <summary>Program, libraries and allocator's slack, in MiB.</summary>
-    private const double Runtime = 350;
+    private const double Runtime = 250;
 
     private static readonly TimeSpan LongestMeasurement = TimeSpan.FromSeconds(3);
     private static readonly ConcurrentDictionary<(Device Device, int Threads), double> Rates = new();
