@@ -3,12 +3,13 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using LoraFactory.Flow;
 
 namespace LoraFactory.Cli;
 
 /// <summary>Builds the command tree from the command files, runs one command, and turns every failure into one clear line and an exit code.</summary>
-public static class CommandLine
+public static partial class CommandLine
 {
     private static readonly Option<bool> Debug = new("--debug") { Description = "Show stack traces of errors", Recursive = true };
 
@@ -56,12 +57,16 @@ public static class CommandLine
 
     private static List<string> Misuse(ParseResult parsed, string[] args)
     {
-        var problems = parsed.Errors.Select(e => e.Message).Distinct().ToList();
+        var problems = parsed.Errors.Select(e => TypeOfNumber().Replace(e.Message, m => m.Value.Contains("Int", StringComparison.Ordinal) ? " as a whole number" : " as a number")).Distinct().ToList();
         // System.CommandLine takes an unknown option for an argument where one has room.
         var unknown = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).FirstOrDefault(t => t.StartsWith("--", StringComparison.Ordinal));
         if (unknown is not null && !args.Contains("--")) problems.Add($"Unknown option {unknown}.");
         return problems;
     }
+
+    // the library names .NET types; people ask for numbers
+    [GeneratedRegex(@" as expected type '(?:System\.Nullable`1\[)?System\.(?:Int32|Int64|Double|Single)\]?'", RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex TypeOfNumber();
 
     private static int Misused(ParseResult parsed, List<string> problems, TextWriter error)
     {

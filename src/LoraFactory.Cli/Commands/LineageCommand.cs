@@ -31,11 +31,11 @@ public sealed class LineageCommand : ICommandFile
         return command;
     }
 
-    /// <summary>An existing run by path or name.</summary>
+    /// <summary>An existing run by name or path; a folder of the same name beside runs/ is meant by ./NAME alone.</summary>
     /// <exception cref="LoraException">There is none.</exception>
     internal static RunDirectory Open(string run)
     {
-        foreach (var path in new[] { run, Path.Combine("runs", run) })
+        foreach (var path in new[] { Path.Combine("runs", run), run })
             if (Directory.Exists(path)) return new RunDirectory(path);
         throw new LoraException($"there is no run {run}: neither that directory nor runs/{run} exists.", ExitCode.BadUsage);
     }

@@ -3,13 +3,14 @@ using LoraFactory.Flow;
 
 namespace LoraFactory.Stages.Clean;
 
-/// <summary>Turns a folder of the user's own pictures into candidates. A picture's caption stands in a .txt of the same name, as trainers keep it.</summary>
+/// <summary>Turns a folder of the user's own pictures into candidates. A picture's caption stands in a .txt or .caption of the same name, as trainers keep it; .txt counts where both are there.</summary>
 internal static class FolderIntake
 {
     private const int MaxFiles = 1_000_000;
     private const int MaxCaptionBytes = 64 * 1024;
     private const long MaxPictureBytes = 1L << 30;
     private static readonly HashSet<string> Extensions = new(StringComparer.OrdinalIgnoreCase) { ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff" };
+    private static readonly string[] CaptionExtensions = [".txt", ".caption"];
 
     /// <summary>Picture files below a folder, in ordinal order. Throws <see cref="LoraException"/> when it is missing or holds none.</summary>
     public static IReadOnlyList<string> Pictures(string folder)
@@ -22,7 +23,7 @@ internal static class FolderIntake
     }
 
     /// <summary>The caption files beside the pictures that exist.</summary>
-    public static IEnumerable<string> Captions(IEnumerable<string> pictures) => pictures.Select(CaptionPath).Where(File.Exists);
+    public static IEnumerable<string> Captions(IEnumerable<string> pictures) => pictures.Select(CaptionPath).OfType<string>();
 
     /// <summary>Reads the files into the run's blob store.</summary>
     public static (List<Candidate> Candidates, List<Drop> Drops) Take(RunDirectory run, string folder, IProgressTask progress, CancellationToken token)
@@ -66,12 +67,11 @@ internal static class FolderIntake
         return (candidates, drops);
     }
 
-    private static string CaptionPath(string picture) => Path.ChangeExtension(picture, ".txt");
+    private static string? CaptionPath(string picture) => CaptionExtensions.Select(e => Path.ChangeExtension(picture, e)).FirstOrDefault(File.Exists);
 
     private static string Caption(string picture)
     {
-        var path = CaptionPath(picture);
-        if (!File.Exists(path)) return "";
+        if (CaptionPath(picture) is not { } path) return "";
         using var stream = File.OpenRead(path);
         var bytes = new byte[(int)Math.Min(stream.Length, MaxCaptionBytes)];
         stream.ReadExactly(bytes);

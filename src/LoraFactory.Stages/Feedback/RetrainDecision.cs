@@ -57,7 +57,7 @@ public sealed record RetrainDecision
             Retrain = enough && low,
             From = enough && low ? StageName.Crawl : null,
             Version = window.Select(r => r.Version).Distinct().ToList() is [var only] ? only : null,
-            Why = !enough ? $"only {n} ratings, fewer than {options.MinCount}: no decision"
+            Why = !enough ? $"only {n} rating{(n == 1 ? "" : "s")}, fewer than the {options.MinCount} that a decision needs"
                 : low ? $"the mean of the last {n} ratings, {mean:F2}, is below {options.MinMean:F2}" : $"the mean of the last {n} ratings, {mean:F2}, is at least {options.MinMean:F2}",
             At = now,
             WorstPrompts = [.. window.GroupBy(r => r.Prompt, StringComparer.Ordinal).Select(g => (Prompt: g.Key, Mean: g.Average(r => r.Value)))

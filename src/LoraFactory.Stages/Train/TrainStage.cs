@@ -27,12 +27,10 @@ public sealed class TrainStage : IStage
     /// <inheritdoc/>
     public void Require(StageContext context)
     {
-        var (device, half) = (context.Recipe.Resources.Device, context.Recipe.Train.Precision == "float16");
-        if (device != "cuda" && !half) return;
+        if (context.Recipe.Resources.Device != "cuda") return;
         try
         {
-            if (Compute.Use(device, context.Recipe.Resources.Threads) == Device.Cpu && half)
-                throw new LoraException("train.precision: float16 needs CUDA, and this machine computes on its processor, which has no float16 products. Use bfloat16 or float32.", ExitCode.BadUsage);
+            Compute.Use(context.Recipe.Resources.Device, context.Recipe.Resources.Threads);
         }
         catch (ModelException e)
         {
@@ -151,7 +149,7 @@ public sealed class TrainStage : IStage
         new(model.Noise, new() { Prediction = Velocity(model) ? Prediction.Velocity : Prediction.Epsilon, MinSnrGamma = plan.Train.MinSnrGamma }), optimizer)
     {
         MaxGradNorm = plan.Train.MaxGradNorm,
-        Precision = plan.Train.Precision switch { "bfloat16" => DType.BFloat16, "float16" => DType.Float16, _ => DType.Float32 },
+        Precision = plan.Train.Precision switch { "bfloat16" => DType.BFloat16, _ => DType.Float32 },
         EncodeText = model.Encode,
     };
 
@@ -221,6 +219,6 @@ public sealed class TrainStage : IStage
         Tags = train.SelectMany(s => s.Tags).GroupBy(t => t, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal),
         Trigger = context.Recipe.Label.Trigger,
         BaseModel = Path.GetFileName(plan.BasePath.TrimEnd(Path.DirectorySeparatorChar)),
-        MixedPrecision = plan.Train.Precision switch { "bfloat16" => "bf16", "float16" => "fp16", _ => "no" },
+        MixedPrecision = plan.Train.Precision switch { "bfloat16" => "bf16", _ => "no" },
     };
 }

@@ -54,7 +54,6 @@ public sealed class TrainingLoop(DiffusionTrainer trainer, LoraAdapter adapter, 
         State = TrainingCheckpoint.Load(CheckpointPath, adapter, trainer.Optimizer, options.PlanId, options.Seed) ?? State;
         using var log = new TrainingLog(directory, State.Step, clock);
         bar.Set(State.Step, options.Steps);
-        var began = (Step: State.Step, Time: Stopwatch.GetTimestamp());
         while (State.Step < options.Steps && !State.Stopped)
         {
             if (token.IsCancellationRequested)
@@ -64,7 +63,7 @@ public sealed class TrainingLoop(DiffusionTrainer trainer, LoraAdapter adapter, 
             }
             var happened = Step();
             log.Write(happened);
-            Show(bar, happened, began);
+            Show(bar, happened);
             AfterStep(log, happened);
         }
         if (State.BestStep > 0) TrainingCheckpoint.LoadAdapter(BestPath(State.BestStep), adapter);
@@ -168,11 +167,9 @@ public sealed class TrainingLoop(DiffusionTrainer trainer, LoraAdapter adapter, 
 
     private string BestPath(long step) => Path.Combine(directory, $"best-{step:D8}.safetensors");
 
-    private void Show(IProgressTask bar, TrainingEvent happened, (long Step, long Time) began)
+    private void Show(IProgressTask bar, TrainingEvent happened)
     {
         bar.Set(State.Step, options.Steps);
-        var perSecond = (State.Step - began.Step) / Stopwatch.GetElapsedTime(began.Time).TotalSeconds;
-        var left = TimeSpan.FromSeconds((options.Steps - State.Step) / perSecond);
-        bar.Note($"loss {happened.Loss:F4}  lr {happened.LearningRate:G3}  {perSecond:F2} steps/s  ETA {(left.TotalHours >= 1 ? $"{(int)left.TotalHours}:{left:mm\\:ss}" : $"{left:m\\:ss}")}{(State.Skipped > 0 ? $"  skipped {State.Skipped}" : "")}");
+        bar.Note($"loss {happened.Loss:F4}  lr {happened.LearningRate:G3}{(State.Skipped > 0 ? $"  skipped {State.Skipped}" : "")}");
     }
 }

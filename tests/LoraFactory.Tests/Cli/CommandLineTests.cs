@@ -21,6 +21,16 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task A_number_that_is_none_is_refused_in_words()
+    {
+        var (code, _, error) = await Run("serve", "--port", "abc");
+        Assert.Equal((int)ExitCode.BadUsage, code);
+        Assert.Contains("--port", error, StringComparison.Ordinal);
+        Assert.Contains("as a whole number", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("System.", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Help_lists_every_command_once_by_group()
     {
         var (code, text, _) = await Run("--help");

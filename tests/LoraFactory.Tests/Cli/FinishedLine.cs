@@ -81,3 +81,22 @@ public sealed record Answer(int Code, string Out, string Error)
     /// <summary>Lines of the standard output as JSON.</summary>
     public IReadOnlyList<JsonElement> Json => [.. Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonSerializer.Deserialize<JsonElement>(l))];
 }
+
+/// <summary>Tests on the finished line: it is made before the first of them, and each has a folder of its own.</summary>
+public abstract class FinishedLineTests(FinishedLine line) : IAsyncLifetime
+{
+    /// <summary>The line.</summary>
+    protected FinishedLine Line { get; } = line;
+
+    /// <summary>Gone after the test.</summary>
+    private protected TemporaryFolder Folder { get; } = new();
+
+    public ValueTask InitializeAsync() => Line.MakeAsync();
+
+    public ValueTask DisposeAsync()
+    {
+        Folder.Dispose();
+        GC.SuppressFinalize(this);
+        return ValueTask.CompletedTask;
+    }
+}

@@ -6,18 +6,8 @@ namespace LoraFactory.Tests.Cli;
 
 /// <summary>A full disk is one clear line; with more space the same command goes on, to the same bytes.</summary>
 [Collection("torch")]
-public sealed class FullDiskTests(FinishedLine line) : IAsyncLifetime
+public sealed class FullDiskTests(FinishedLine line) : FinishedLineTests(line)
 {
-    private readonly TemporaryFolder folder = new();
-
-    public ValueTask InitializeAsync() => line.MakeAsync();
-
-    public ValueTask DisposeAsync()
-    {
-        folder.Dispose();
-        return ValueTask.CompletedTask;
-    }
-
     [Fact]
     public async Task Output_that_cannot_be_written_is_said_so()
     {
@@ -29,7 +19,7 @@ public sealed class FullDiskTests(FinishedLine line) : IAsyncLifetime
     [Fact]
     public async Task Crawl_and_training_on_a_small_disk_end_in_one_line_and_go_on_when_it_is_larger()
     {
-        var disk = Directory.CreateDirectory(folder.File("disk")).FullName;
+        var disk = Directory.CreateDirectory(Folder.File("disk")).FullName;
         var private_ = await PrivateMount(disk);
         if (private_ is null)
         {
@@ -37,9 +27,9 @@ public sealed class FullDiskTests(FinishedLine line) : IAsyncLifetime
             TestContext.Current.AddWarning("no tmpfs can be mounted here: crawl and training were not tried on a full disk");
             return;
         }
-        var straight = TrainRun.Make(folder.File("straight"));
+        var straight = TrainRun.Make(Folder.File("straight"));
         await new TrainStage().RunAsync(TrainRun.Context(straight), TestContext.Current.CancellationToken);
-        TrainRun.Make(folder.File("source"));
+        TrainRun.Make(Folder.File("source"));
         // first room for a few pages, then for the run and half a checkpoint
         const string Script = """
             exec 2>&1
@@ -56,7 +46,7 @@ public sealed class FullDiskTests(FinishedLine line) : IAsyncLifetime
             sha256sum < "$disk"/a-run/5-train/adapter.safetensors
             find "$disk" -name '*.tmp'
             """;
-        await using var shell = LoraProcess.StartProgram(private_[0], [.. private_.Skip(1), "sh", "-c", Script, "sh", disk, folder.File("source"), LoraProcess.Program, .. line.Recipe(disk)]);
+        await using var shell = LoraProcess.StartProgram(private_[0], [.. private_.Skip(1), "sh", "-c", Script, "sh", disk, Folder.File("source"), LoraProcess.Program, .. Line.Recipe(disk)]);
         Assert.Equal(0, await shell.EndAsync());
         var parts = shell.Text.Split("== ").Skip(1).ToDictionary(p => p.Split('\n')[0]);
         foreach (var what in new[] { "crawl", "train" })

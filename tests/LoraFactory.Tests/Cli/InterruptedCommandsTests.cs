@@ -11,18 +11,8 @@ namespace LoraFactory.Tests.Cli;
 
 /// <summary>Ctrl-C in evaluate, deploy and a running server: the exit code and one line; nothing half is left, and the same command goes on.</summary>
 [Collection("torch")]
-public sealed class InterruptedCommandsTests(FinishedLine line) : IAsyncLifetime
+public sealed class InterruptedCommandsTests(FinishedLine line) : FinishedLineTests(line)
 {
-    private readonly TemporaryFolder folder = new();
-
-    public ValueTask InitializeAsync() => line.MakeAsync();
-
-    public ValueTask DisposeAsync()
-    {
-        folder.Dispose();
-        return ValueTask.CompletedTask;
-    }
-
     [Fact]
     public async Task Evaluate_leaves_no_half_report_and_goes_on_with_the_same_command() => await Interrupted(StageName.Evaluate, "report.html",
         ["--set", "evaluate.sampler_steps=60"], (run, _) => Assert.Equal(["grid.png", "report.html", "report.json", StageRecord.FileName], Files(run, StageName.Evaluate)));
@@ -36,12 +26,12 @@ public sealed class InterruptedCommandsTests(FinishedLine line) : IAsyncLifetime
 
     private async Task Interrupted(StageName stage, string result, IReadOnlyList<string> sets, Action<string, AdapterStore> done)
     {
-        var place = line.Copy(folder.File("copy"));
+        var place = Line.Copy(Folder.File("copy"));
         var (run, store) = (Path.Combine(place, "runs", FinishedLine.Name), new AdapterStore(Path.Combine(place, "store")));
         for (var gone = stage; gone <= StageName.Deploy; gone++) Directory.Delete(Path.Combine(run, $"{(int)gone}-{gone.ToString().ToLowerInvariant()}"), recursive: true);
         Directory.Delete(store.Folder, recursive: true);
         var trained = ContentId.OfFile(Path.Combine(run, "5-train", "adapter.safetensors"));
-        string[] command = [stage.ToString().ToLowerInvariant(), .. line.Recipe(place), .. sets];
+        string[] command = [stage.ToString().ToLowerInvariant(), .. Line.Recipe(place), .. sets];
 
         await using (var first = LoraProcess.Start(command))
         {
@@ -75,7 +65,7 @@ public sealed class InterruptedCommandsTests(FinishedLine line) : IAsyncLifetime
     {
         foreach (var twice in new[] { false, true })
         {
-            await using var server = LoraProcess.Start(["serve", "--store", line.StorePath, "--port", "0"]);
+            await using var server = LoraProcess.Start(["serve", "--store", Line.StorePath, "--port", "0"]);
             await server.UntilAsync(() => server.Text.Contains("Ctrl-C ends it", StringComparison.Ordinal));
             using var http = new HttpClient { BaseAddress = new Uri(Regex.Match(server.Text, @"http://127\.0\.0\.1:\d+", RegexOptions.None, TimeSpan.FromSeconds(5)).Value) };
             var asked = http.PostAsJsonAsync("/sdapi/v1/txt2img", new { prompt = "a cat <lora:tiny>", steps = twice ? 150 : 40, batch_size = twice ? 8 : 1 }, TestContext.Current.CancellationToken);
@@ -105,17 +95,17 @@ public sealed class InterruptedCommandsTests(FinishedLine line) : IAsyncLifetime
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
-        var none = folder.File("none");
+        var none = Folder.File("none");
         foreach (var (arguments, code, named) in new (string[], ExitCode, string)[]
         {
-            (["serve", "--store", line.StorePath, "--port", $"{port}"], ExitCode.Failed, $"Port {port} on 127.0.0.1 cannot be listened on"),
-            (["serve", "--store", line.StorePath, "--port", "70000"], ExitCode.BadUsage, "--port is 70000; valid: 1 to 65535"),
-            (["serve", "--store", line.StorePath, "--address", "nowhere"], ExitCode.BadUsage, "--address nowhere is not an IP address"),
-            (["serve", "--store", line.StorePath, "--base", "nobody/nothing"], ExitCode.BadUsage, "--base: "),
+            (["serve", "--store", Line.StorePath, "--port", $"{port}"], ExitCode.Failed, $"Port {port} on 127.0.0.1 cannot be listened on"),
+            (["serve", "--store", Line.StorePath, "--port", "70000"], ExitCode.BadUsage, "--port is 70000; valid: 1 to 65535"),
+            (["serve", "--store", Line.StorePath, "--address", "nowhere"], ExitCode.BadUsage, "--address nowhere is not an IP address"),
+            (["serve", "--store", Line.StorePath, "--base", "nobody/nothing"], ExitCode.BadUsage, "--base: "),
             (["serve", "--store", none], ExitCode.BadUsage, $"there is no version store at {none}"),
             (["adapters", "rollback", "nobody", "--store", none], ExitCode.BadUsage, "has no adapter nobody"),
             (["adapters", "rollback", "../x", "--store", none], ExitCode.BadUsage, "cannot name an adapter"),
-            (["adapters", "rollback", FinishedLine.Name, "--version", "9", "--store", line.StorePath], ExitCode.BadUsage, "has no version 9"),
+            (["adapters", "rollback", FinishedLine.Name, "--version", "9", "--store", Line.StorePath], ExitCode.BadUsage, "has no version 9"),
             (["lineage", none], ExitCode.BadUsage, "there is no run"),
         })
         {

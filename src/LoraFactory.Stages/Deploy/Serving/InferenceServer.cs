@@ -158,8 +158,12 @@ public sealed class InferenceServer : IAsyncDisposable
         {
             wrong = e;
         }
-        var keys = string.Join(", ", typeof(T).GetProperties().Select(p => JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name)));
-        throw new ModelException($"the body is not the JSON object that is needed: the fault is at {wrong?.Path ?? "$"}, line {(wrong?.LineNumber ?? 0) + 1}; the keys are {keys}.");
+        var keys = typeof(T).GetProperties().Select(p => JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name)).ToList();
+        var at = wrong?.Path is { } path ? path[..Math.Min(path.Length, 80)] : "$";
+        var fault = !at.StartsWith("$.", StringComparison.Ordinal) ? $"the body is not the JSON object that is needed: the fault is at {at}, line {(wrong?.LineNumber ?? 0) + 1}"
+            : keys.Contains(at[2..], StringComparer.OrdinalIgnoreCase) ? $"{at[2..]} has a value of the wrong kind, or the JSON ends there"
+            : $"there is no key {at[2..]} here";
+        throw new ModelException($"{fault}; the keys are {string.Join(", ", keys)}.");
     }
 
     private async Task<object> DrawAsync(HttpContext context)
@@ -193,7 +197,7 @@ public sealed class InferenceServer : IAsyncDisposable
         return new
         {
             images = pictures.Select((p, i) => Convert.ToBase64String(PictureWriter.Png(p, [new("parameters", $"{ask.Prompt}\nSteps: {ask.Steps}, CFG scale: {ask.CfgScale.ToString(CultureInfo.InvariantCulture)}, Seed: {seed + i}, Size: {width}x{height}, Model: {model.Name}")]))),
-            parameters = ask,
+            parameters = ask with { Width = width, Height = height, Seed = seed },
             info = JsonSerializer.Serialize(info, RunDirectory.Json),
         };
     }

@@ -17,19 +17,21 @@ public class FolderIntakeTests
         Directory.CreateDirectory(Path.Combine(folder, "10_style"));
         for (var i = 0; i < 8; i++) Save(Path.Combine(folder, $"p{i}.png"), Scene(i), $"  a red\nboat number {i} ");
         Save(Path.Combine(folder, "10_style", "deep.jpg"), Scene(20), null, jpeg: true);
+        File.WriteAllText(Path.Combine(folder, "10_style", "deep.caption"), "a boat as kohya's scripts name the file");
+        File.WriteAllText(Path.Combine(folder, "p3.caption"), "the .txt beside it counts");
         File.Copy(Path.Combine(folder, "p1.png"), Path.Combine(folder, "z-copy.png"));
         File.WriteAllText(Path.Combine(folder, "broken.png"), "no picture");
         File.WriteAllText(Path.Combine(folder, "notes.md"), "not looked at");
         var context = Context(folder);
         var stage = new CleanStage();
-        Assert.Equal(11 + 8, stage.Inputs(context).Count());
+        Assert.Equal(11 + 9, stage.Inputs(context).Count());
 
         var outcome = await stage.RunAsync(context, Token);
         var records = CleanStageTests.Records(context.Run);
         Assert.Equal((11, 9), (outcome.In, outcome.Out));
         Assert.Equal(new Dictionary<string, int> { ["damaged"] = 1, ["duplicate"] = 1 }, outcome.Dropped);
         Assert.Equal("a red boat number 3", records.Single(record => record.PictureUrl.EndsWith("p3.png", StringComparison.Ordinal)).Caption);
-        Assert.Equal("", records.Single(record => record.PictureUrl.EndsWith("deep.jpg", StringComparison.Ordinal)).Caption);
+        Assert.Equal("a boat as kohya's scripts name the file", records.Single(record => record.PictureUrl.EndsWith("deep.jpg", StringComparison.Ordinal)).Caption);
         Assert.All(records, record => Assert.True(File.Exists(context.Run.Blob(record.BlobHash))));
         Assert.All(records, record => Assert.Equal(("", ""), (record.PageUrl, record.PageId))); // they come from no page
     }

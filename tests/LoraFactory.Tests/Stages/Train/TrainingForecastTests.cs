@@ -1,3 +1,4 @@
+using LoraFactory.Cli.Engine.Bench;
 using LoraFactory.Flow;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models;
@@ -9,12 +10,7 @@ namespace LoraFactory.Tests.Stages.Train;
 [Collection("torch")]
 public sealed class TrainingForecastTests
 {
-    private static readonly UNetConfig Sd15 = new()
-    {
-        InChannels = 4, OutChannels = 4, Channels = [320, 640, 1280, 1280], DownAttention = [true, true, true, false], UpAttention = [false, true, true, true],
-        LayersPerBlock = 2, Heads = [8, 8, 8, 8], TransformerLayers = [1, 1, 1, 1], ContextWidth = 768, Groups = 32, NormEps = 1e-5,
-        LinearProjection = false, FlipSinToCos = true, FreqShift = 0, SampleSize = 64,
-    };
+    private static readonly UNetConfig Sd15 = BenchModels.Of("sd15").UNet;
 
     // weights and trainable numbers as PEFT counts them for rank 8 on the attention projections
     [Fact]
@@ -59,17 +55,7 @@ public sealed class TrainingForecastTests
     [InlineData("sd15", 1, 32, false, 113e9, 6.06, 4124)]
     public void The_formulas_hold_measured_steps(string dims, int pictures, int side, bool checkpointing, double rate, double seconds, double memory)
     {
-        var config = dims == "sd15" ? Sd15 : Sd15 with
-        {
-            Channels = [64, 128, 192],
-            DownAttention = [true, true, false],
-            UpAttention = [false, true, true],
-            LayersPerBlock = 1,
-            Heads = [8, 8, 8],
-            TransformerLayers = [1, 1, 1],
-            ContextWidth = 256,
-        };
-        var cost = TrainingCost.Of(config, new LoraSpec(), side, 77);
+        var cost = TrainingCost.Of(BenchModels.Of(dims).UNet, new LoraSpec(), side, 77);
         Assert.InRange(TrainingForecast.Seconds(cost, pictures, checkpointing, rate) / seconds, 0.65, 1.35);
         Assert.InRange(TrainingForecast.Memory(cost, pictures, checkpointing) / memory, 0.75, 1.3);
     }

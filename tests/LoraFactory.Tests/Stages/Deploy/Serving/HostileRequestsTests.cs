@@ -48,6 +48,11 @@ public sealed class HostileRequestsTests(PocketService service) : IClassFixture<
         await Refused(HttpStatusCode.BadRequest, "the keys are generation_id, rating, comment", service.PostAsync("/feedback", json));
     }
 
+    [Theory]
+    [InlineData("{\"n_iter\": 1}", "there is no key n_iter here"), InlineData("{\"steps\": \"20\"}", "steps has a value of the wrong kind"), InlineData("[]", "the body is not the JSON object")]
+    public async Task What_is_wrong_with_a_body_is_told_apart(string json, string said) =>
+        await Refused(HttpStatusCode.BadRequest, said, service.PostAsync("/sdapi/v1/txt2img", json));
+
     [Fact]
     public async Task Deep_json_bad_utf8_and_unknown_long_keys_are_refused()
     {
