@@ -35,7 +35,7 @@ public sealed class TrainingForecastTests
         var one = forecast.Estimate(facts, TrainRun.Options, 10, new());
         var eight = forecast.Estimate(facts, TrainRun.Options with { BatchSize = 8 }, 10, new());
         var twice = forecast.Estimate(facts, TrainRun.Options with { GradientAccumulation = 2 }, 10, new());
-        Assert.InRange(eight.SecondsPerStep / one.SecondsPerStep, 3, 8);
+        Assert.True(eight.SecondsPerStep > one.SecondsPerStep); // by how much hangs on the machine: The_formulas_hold_measured_steps
         Assert.Equal(2, twice.SecondsPerStep / one.SecondsPerStep, 6);
         Assert.Equal(one.MemoryMiB, twice.MemoryMiB, 6);
         Assert.True(eight.MemoryMiB > one.MemoryMiB);
@@ -44,6 +44,17 @@ public sealed class TrainingForecastTests
         var e = Assert.Throws<LoraException>(() => forecast.Facts(new Recipe { Base = new() { Model = TestData.NewFolder() } }));
         Assert.Equal(ExitCode.BadUsage, e.Code);
         Assert.Contains("base.model", e.Message, StringComparison.Ordinal);
+    }
+
+    // what does not hang on the number of pictures is small at a common rate and outweighs the arithmetic on a fast device
+    [Theory]
+    [InlineData(100e9, 5, 8)]
+    [InlineData(500e9, 2, 5)]
+    [InlineData(50e12, 1, 1.2)]
+    public void Eight_pictures_cost_less_than_eight_times_one(double rate, double least, double most)
+    {
+        var cost = TrainingCost.Of(BenchModels.Of("tiny").UNet, new LoraSpec(), 32, 77);
+        Assert.InRange(TrainingForecast.Seconds(cost, 8, false, rate) / TrainingForecast.Seconds(cost, 1, false, rate), least, most);
     }
 
     // Steps measured with the product's rate right after (docs/log.md): rate of a product in operations a second, seconds of a step, MiB at the peak.
