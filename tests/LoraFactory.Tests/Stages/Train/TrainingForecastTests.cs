@@ -1,7 +1,7 @@
 using LoraFactory.Cli.Engine.Bench;
 using LoraFactory.Flow;
-using LoraFactory.Models.Lora;
 using LoraFactory.Models;
+using LoraFactory.Models.Lora;
 using LoraFactory.Models.Training;
 using LoraFactory.Stages.Train;
 
