@@ -66,6 +66,8 @@ public sealed record DataComplexity
 {
     /// <summary>Pictures that are trained on.</summary>
     public required int Pictures { get; init; }
+    /// <summary>How their repeats differ; null where all are seen equally often.</summary>
+    public Repetition? Repeats { get; init; }
     /// <summary>Pictures held out.</summary>
     public required int HeldOut { get; init; }
     /// <summary>Clusters of near pictures.</summary>
@@ -78,4 +80,14 @@ public sealed record DataComplexity
     public required double TextImageScore { get; init; }
     /// <summary>Median of the shorter sides in pixels.</summary>
     public required int MedianSide { get; init; }
+}
+
+/// <summary>How much more often some pictures are seen than others.</summary>
+/// <param name="Fewest">Least repeats of a picture.</param>
+/// <param name="Most">Most repeats of a picture.</param>
+/// <param name="Mean">Mean repeats of the pictures.</param>
+public sealed record Repetition(int Fewest, int Most, double Mean)
+{
+    /// <summary>Of pictures with these repeats; null where all have the same.</summary>
+    public static Repetition? Of(IReadOnlyList<int> repeats) => repeats.Distinct().Count() < 2 ? null : new(repeats.Min(), repeats.Max(), Math.Round(repeats.Average(), 6));
 }

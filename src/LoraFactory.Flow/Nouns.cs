@@ -105,6 +105,10 @@ public sealed record Record
     public string Language { get; init; } = "und";
     /// <summary>Licence, null when none was stated.</summary>
     public string? Licence { get; init; }
+    /// <summary>What the name of its folder says of a picture of the user's own, "red boat" of "10_red boat"; empty where it says nothing.</summary>
+    public string FolderWords { get; init; } = "";
+    /// <summary>How often it is seen in a pass over the data, 10 in a folder "10_red boat"; at least 1.</summary>
+    public int Repeats { get; init; } = 1;
     /// <summary>Every measured signal by name (relevance, blur, contrast …), so that thresholds can change later.</summary>
     public IReadOnlyDictionary<string, double> Signals { get; init; } = new Dictionary<string, double>();
 }
@@ -129,7 +133,7 @@ public sealed record Sample
     public required string BlobHash { get; init; }
     /// <summary>The training caption, trigger word included.</summary>
     public required string Caption { get; init; }
-    /// <summary>Where the caption came from: "figcaption", "alt", "context", "captioner", "sidecar".</summary>
+    /// <summary>Where the caption came from: "figcaption", "alt", "context", "captioner", "sidecar", "folder".</summary>
     public required string CaptionSource { get; init; }
     /// <summary>Tags, most certain first.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
@@ -137,6 +141,8 @@ public sealed record Sample
     public required Split Split { get; init; }
     /// <summary>Cluster of near pictures; a cluster never straddles the split.</summary>
     public required int Cluster { get; init; }
+    /// <summary>How often it is seen in a pass over the training data, at least 1.</summary>
+    public int Repeats { get; init; } = 1;
     /// <summary>Cosine of picture and caption embedding, −1..1.</summary>
     public double TextImageScore { get; init; }
     /// <summary>Row in embeddings.safetensors.</summary>

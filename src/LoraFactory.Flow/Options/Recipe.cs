@@ -168,7 +168,7 @@ public sealed record LabelOptions
     [Option("Where pictures come from: the cleaned crawl, or a folder of your own pictures.", OneOf = ["crawl", "folder"])]
     public string Source { get; init; } = "crawl";
     /// <summary>Folder.</summary>
-    [Option("Folder of pictures (png, jpg, webp), each with an optional caption in a .txt or .caption beside it; with source: folder.", IsPath = true)]
+    [Option("Folder of pictures (png, jpg, webp), sub-folders included, each with an optional caption in a .txt or .caption beside it; with source: folder. A sub-folder 10_NAME, as kohya's scripts name it, means ten repeats and the caption NAME where none lies beside a picture.", IsPath = true)]
     public string Folder { get; init; } = "";
     /// <summary>Trigger word.</summary>
     [Option("Word or phrase that every caption gets which lacks it; empty adds none.", Max = 100)]

@@ -45,7 +45,7 @@ public sealed record LoraFacts
     public double? MinSnrGamma { get; init; }
     /// <summary>Noise offset; null: not used.</summary>
     public double? NoiseOffset { get; init; }
-    /// <summary>Pictures.</summary>
+    /// <summary>Pictures, each counted as often as it is repeated.</summary>
     public int Pictures { get; init; }
     /// <summary>How often each tag occurs.</summary>
     public IReadOnlyDictionary<string, int> Tags { get; init; } = new Dictionary<string, int>();

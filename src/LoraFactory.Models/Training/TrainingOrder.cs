@@ -1,3 +1,4 @@
+using System.Numerics;
 using LoraFactory.Models.Lora;
 
 namespace LoraFactory.Models.Training;
@@ -21,13 +22,22 @@ public static class TrainingRandom
     }
 }
 
-/// <summary>The endless order in which samples are seen: one shuffle after the other, each sample once in each.</summary>
+/// <summary>The endless order in which samples are seen: one shuffle after the other, each sample once in each, or as often as its repeats say.</summary>
 /// <param name="count">Number of samples, at least 1.</param>
 /// <param name="seed">Seed of the run.</param>
 public sealed class TrainingOrder(int count, long seed)
 {
+    private readonly int[] rows = [.. Enumerable.Range(0, count)];
     private long shuffled = -1;
     private int[] permutation = [];
+
+    /// <summary>
+    /// An order in which sample i stands <paramref name="repeats"/>[i] times in each shuffle, each at least 1; only their ratios count, so that ten
+    /// repeats of all are one of each.
+    /// </summary>
+    public TrainingOrder(IReadOnlyList<int> repeats, long seed) : this(Rows(repeats), seed) { }
+
+    private TrainingOrder(int[] rows, long seed) : this(rows.Length, seed) => this.rows = rows;
 
     /// <summary>Indices of <paramref name="length"/> samples from position <paramref name="first"/> of the order on.</summary>
     public int[] Take(long first, int length)
@@ -37,9 +47,15 @@ public sealed class TrainingOrder(int count, long seed)
         {
             var (epoch, at) = Math.DivRem(first + i, count);
             if (epoch != shuffled) Shuffle(epoch);
-            taken[i] = permutation[at];
+            taken[i] = rows[permutation[at]];
         }
         return taken;
+    }
+
+    private static int[] Rows(IReadOnlyList<int> repeats)
+    {
+        var common = repeats.Aggregate(0, (a, b) => (int)BigInteger.GreatestCommonDivisor(a, b));
+        return [.. repeats.SelectMany((times, row) => Enumerable.Repeat(row, times / common))];
     }
 
     // Fisher and Yates, from the epoch's own numbers.

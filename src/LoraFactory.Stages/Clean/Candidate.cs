@@ -20,6 +20,7 @@ internal sealed record Candidate
     public string Language { get; init; } = "und";
     public string? Licence { get; init; }
     public IReadOnlyDictionary<string, double> TextSignals { get; init; } = new Dictionary<string, double>();
+    public RepeatFolder? Folder { get; init; }
     public MeasuredPicture? Measured { get; init; }
 
     /// <summary>Content id: what it shows, where.</summary>
@@ -67,6 +68,8 @@ internal sealed record Candidate
             PageTitle = PageTitle,
             Language = Language,
             Licence = Licence,
+            FolderWords = Folder?.Words ?? "",
+            Repeats = Folder?.Repeats ?? 1,
             Signals = signals,
         };
     }

@@ -29,6 +29,14 @@ public sealed class CleanStage : IStage
     }
 
     /// <inheritdoc/>
+    public IEnumerable<KeyValuePair<string, string>> Extracts(StageContext context)
+    {
+        if (!IsFolder(context.Recipe)) return [];
+        var folder = context.Recipe.Label.Folder;
+        return RepeatFolder.Essence(folder, FolderIntake.Pictures(folder)) is { } essence ? [new("label.folder's repeats", essence)] : [];
+    }
+
+    /// <inheritdoc/>
     public async Task<StageOutcome> RunAsync(StageContext context, CancellationToken token)
     {
         var options = context.Recipe.Clean;
@@ -68,7 +76,9 @@ public sealed class CleanStage : IStage
     private static (List<Candidate> Candidates, List<Drop> Drops) TakeFolder(StageContext context, CancellationToken token)
     {
         using var progress = context.Progress.Begin("read folder", null, "pictures");
-        return FolderIntake.Take(context.Run, context.Recipe.Label.Folder, progress, token);
+        var taken = FolderIntake.Take(context.Run, context.Recipe.Label.Folder, progress, token);
+        foreach (var line in RepeatFolder.Lines(taken.Candidates)) context.Progress.Line(line);
+        return taken;
     }
 
     private static async Task<(List<Candidate> Kept, List<Drop> Drops)> CheckAsync(StageContext context, List<Candidate> candidates, CancellationToken token)

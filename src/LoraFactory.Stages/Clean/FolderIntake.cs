@@ -3,7 +3,10 @@ using LoraFactory.Flow;
 
 namespace LoraFactory.Stages.Clean;
 
-/// <summary>Turns a folder of the user's own pictures into candidates. A picture's caption stands in a .txt or .caption of the same name, as trainers keep it; .txt counts where both are there.</summary>
+/// <summary>
+/// Turns a folder of the user's own pictures, sub-folders included, into candidates. A picture's caption stands in a .txt or .caption of the same name, as
+/// trainers keep it; .txt counts where both are there, and the name of a <see cref="RepeatFolder"/> where neither is.
+/// </summary>
 internal static class FolderIntake
 {
     private const int MaxFiles = 1_000_000;
@@ -61,6 +64,7 @@ internal static class FolderIntake
                 Depth = 0,
                 Index = candidates.Count,
                 Caption = caption,
+                Folder = RepeatFolder.Of(folder, full),
                 Language = LanguageGuess.Of(caption),
             });
         }

@@ -44,7 +44,7 @@ public sealed class AdaptivePolicy : ITrainPolicy
     public Proposal BatchSize(DataComplexity data, BaseFacts facts) => new(Math.Min(4, data.Pictures), "four pictures, or all when there are fewer");
 
     /// <inheritdoc/>
-    public Proposal Steps(DataComplexity data, BaseFacts facts, int batch) => new(Math.Ceiling(100.0 * data.Pictures / batch), "every picture a hundred times");
+    public Proposal Steps(DataComplexity data, BaseFacts facts, int batch) => new(Math.Ceiling(100.0 * data.Pictures / batch), $"every picture a hundred times{TrainPolicies.Spread(data, 100)}");
 }
 
 /// <summary>
@@ -83,7 +83,7 @@ public sealed class MeasuredPolicy : ITrainPolicy
     {
         var passes = data.Pictures < 30 ? 100 : data.Pictures < 200 ? 60 : 20;
         var steps = Math.Clamp(Math.Ceiling((double)passes * data.Pictures / batch / 10) * 10, 150, 5000);
-        return new(steps, $"every one of {data.Pictures} pictures about {passes} times at batch {batch}, within 150..5000");
+        return new(steps, $"every one of {data.Pictures} pictures about {passes} times{TrainPolicies.Spread(data, passes)} at batch {batch}, within 150..5000");
     }
 }
 
@@ -91,6 +91,10 @@ public sealed class MeasuredPolicy : ITrainPolicy
 public static class TrainPolicies
 {
     private static readonly ITrainPolicy[] All = [new MeasuredPolicy(), new AdaptivePolicy()];
+
+    // Repeats shift how often pictures are seen against each other, not how long training takes: ten repeats of everything are the same data.
+    internal static string Spread(DataComplexity data, int passes) =>
+        data.Repeats is not { } r ? "" : $" on average, by their repeats from {Math.Max(1, passes * r.Fewest / r.Mean):F0} to {passes * r.Most / r.Mean:F0} times";
 
     /// <summary>The policy of this name.</summary>
     public static ITrainPolicy Named(string name) => All.FirstOrDefault(p => p.Name == name)

@@ -5,7 +5,7 @@ namespace LoraFactory.Stages.Label;
 
 /// <summary>A text that may become a picture's caption, and where it was found.</summary>
 /// <param name="Text">Normalised text.</param>
-/// <param name="Source">"figcaption", "alt", "context", "sidecar" or "captioner".</param>
+/// <param name="Source">"figcaption", "alt", "context", "sidecar", "folder" or "captioner".</param>
 public sealed record CaptionCandidate(string Text, string Source);
 
 /// <summary>Turns what pages say about pictures into captions.</summary>
@@ -30,7 +30,7 @@ public sealed class CaptionText
         topicWords = new(seed is null ? [] : seed.Terms.SelectMany(t => Words(t.Text)), StringComparer.OrdinalIgnoreCase);
     }
 
-    /// <summary>What a record says about its picture, best first: caption, alt, then sentences of the context that share words with either.</summary>
+    /// <summary>What a record says about its picture, best first: caption, alt, else sentences of the context, else what its folder is called.</summary>
     public IReadOnlyList<CaptionCandidate> Candidates(Record record)
     {
         var source = record.PageUrl.Length == 0 ? "sidecar" : "figcaption";
@@ -44,6 +44,7 @@ public sealed class CaptionText
         Add(record.Alt, "alt");
         if (found.Count == 0)
             foreach (var sentence in record.Context.Split(['.', '!', '?'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(8)) Add(sentence, "context");
+        if (found.Count == 0) Add(record.FolderWords, "folder");
         return found;
     }
 

@@ -68,6 +68,7 @@ public sealed class LabelStage : IStage
             Tags = tags[i],
             Split = splits[i],
             Cluster = clusters[i],
+            Repeats = r.Repeats,
             TextImageScore = Math.Round(captions[i].Score, 6),
             EmbeddingRow = i,
             Width = r.Width,
@@ -125,6 +126,7 @@ public sealed class LabelStage : IStage
         return new()
         {
             Pictures = trained.Count,
+            Repeats = Repetition.Of([.. trained.Select(i => samples[i].Repeats)]),
             HeldOut = samples.Count - trained.Count,
             Clusters = samples.Select(s => s.Cluster).Distinct().Count(),
             SemanticDiversity = Math.Round(SampleClusters.Diversity([.. trained.Select(i => captions[i])]), 6),

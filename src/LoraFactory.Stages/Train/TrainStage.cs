@@ -215,7 +215,7 @@ public sealed class TrainStage : IStage
         MaximumGradientNorm = plan.Train.MaxGradNorm,
         MinSnrGamma = plan.Train.MinSnrGamma > 0 ? plan.Train.MinSnrGamma : null,
         NoiseOffset = plan.Train.NoiseOffset > 0 ? plan.Train.NoiseOffset : null,
-        Pictures = train.Count,
+        Pictures = train.Sum(s => s.Repeats),
         Tags = train.SelectMany(s => s.Tags).GroupBy(t => t, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal),
         Trigger = context.Recipe.Label.Trigger,
         BaseModel = Path.GetFileName(plan.BasePath.TrimEnd(Path.DirectorySeparatorChar)),

@@ -52,11 +52,11 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     private readonly Dictionary<string, Tensor> texts = new(StringComparer.Ordinal);
     private readonly List<Tensor> owned = [];
 
-    private TrainingData(DiffusionModel model, TrainingDrawing drawing, int count)
+    private TrainingData(DiffusionModel model, TrainingDrawing drawing, IReadOnlyList<int> repeats)
     {
         this.model = model;
         this.drawing = drawing;
-        order = new(count, drawing.Seed);
+        order = new(repeats, drawing.Seed);
     }
 
     /// <summary>Pictures that were found in the cache.</summary>
@@ -66,7 +66,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     public static TrainingData Prepare(DiffusionModel model, string baseHash, IReadOnlyList<Sample> train, IReadOnlyList<Sample> validation, Func<string, Picture> read,
         int resolution, string cache, TrainingDrawing drawing, Action<int> progress, CancellationToken token)
     {
-        var data = new TrainingData(model, drawing, train.Count);
+        var data = new TrainingData(model, drawing, [.. train.Select(s => s.Repeats)]);
         try
         {
             using var off = Autograd.NoGrad();

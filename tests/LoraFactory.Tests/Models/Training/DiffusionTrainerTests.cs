@@ -174,4 +174,12 @@ public sealed class DiffusionTrainerTests
         Assert.NotEqual(all, new TrainingOrder(5, 4).Take(0, 15));
         Assert.NotEqual(all[..5], all[5..10]);
     }
+
+    [Fact]
+    public void Repeats_show_a_sample_more_often_in_each_round_by_their_ratio()
+    {
+        var order = new TrainingOrder([6, 2, 4], 3).Take(0, 12);
+        foreach (var round in order.Chunk(6)) Assert.Equal([0, 0, 0, 1, 2, 2], round.Order());
+        Assert.Equal(new TrainingOrder(5, 3).Take(0, 15), new TrainingOrder([10, 10, 10, 10, 10], 3).Take(0, 15));
+    }
 }

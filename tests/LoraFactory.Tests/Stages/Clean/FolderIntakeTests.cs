@@ -1,8 +1,10 @@
 using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Stages.Clean;
+using LoraFactory.Stages.Label;
 using LoraFactory.Tests.Images;
 using Xunit;
+using CaptionText = LoraFactory.Stages.Label.CaptionText;
 
 namespace LoraFactory.Tests.Stages.Clean;
 
@@ -36,6 +38,50 @@ public class FolderIntakeTests
         Assert.All(records, record => Assert.Equal(("", ""), (record.PageUrl, record.PageId))); // they come from no page
     }
 
+    [Fact]
+    public async Task Folders_named_as_kohya_names_them_give_repeats_and_a_caption_where_none_lies_beside()
+    {
+        var folder = TestData.NewFolder();
+        string[] places = ["10_red boat", "10_red boat/deep", "3_my_style", "2024_rome", "01_first", ".", "0_never", "7_"];
+        for (var i = 0; i < 2 * places.Length; i++)
+        {
+            Directory.CreateDirectory(Path.Combine(folder, places[i / 2]));
+            Save(Path.Combine(folder, places[i / 2], $"p{i}.png"), Scene(i), i % 2 == 0 ? $"own words {i}" : null);
+        }
+        var said = new Said();
+        var context = Context(folder) with { Progress = said };
+        await new CleanStage().RunAsync(context, Token);
+        var records = CleanStageTests.Records(context.Run).ToDictionary(r => int.Parse(Path.GetFileNameWithoutExtension(r.PictureUrl)[1..]));
+        Assert.Equal([10, 10, 10, 10, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], Enumerable.Range(0, 16).Select(i => records[i].Repeats)); // a year and a place in a list are no repeats
+        Assert.Equal(("own words 0", "red boat"), (records[0].Caption, records[0].FolderWords));
+        Assert.Equal(("", "red boat"), (records[3].Caption, records[3].FolderWords));
+        Assert.Equal(("my_style", ""), (records[5].FolderWords, records[7].FolderWords));
+        Assert.Equal(["folder 10_red boat: 4 pictures, each seen 10 times a pass, captioned \"red boat\" where no caption lies beside them (2)",
+            "folder 3_my_style: 2 pictures, each seen 3 times a pass, captioned \"my_style\" where no caption lies beside them (1)"], said.Lines);
+
+        // the words beside a picture come first, then the folder's
+        var texts = new CaptionText("", ["{caption}"], null);
+        Assert.Equal([new CaptionCandidate("own words 0", "sidecar")], texts.Candidates(records[0]));
+        Assert.Equal([new CaptionCandidate("red boat", "folder")], texts.Candidates(records[1]));
+        Assert.Empty(texts.Candidates(records[7]));
+    }
+
+    [Fact]
+    public void Another_number_before_a_folder_s_name_is_another_input()
+    {
+        var folder = TestData.NewFolder();
+        Directory.CreateDirectory(Path.Combine(folder, "10_boat"));
+        Save(Path.Combine(folder, "10_boat", "a.png"), Scene(1), null);
+        var ten = Assert.Single(new CleanStage().Extracts(Context(folder))).Value;
+        Assert.Equal(ten, Assert.Single(new CleanStage().Extracts(Context(folder))).Value);
+        Directory.Move(Path.Combine(folder, "10_boat"), Path.Combine(folder, "5_boat"));
+        Assert.NotEqual(ten, Assert.Single(new CleanStage().Extracts(Context(folder))).Value);
+        Directory.Move(Path.Combine(folder, "5_boat"), Path.Combine(folder, "boat"));
+        Assert.Empty(new CleanStage().Extracts(Context(folder)));
+        Assert.Equal((5, "boat"), (RepeatFolder.Of(Path.Combine(folder, "5_boat/"), Path.Combine(folder, "5_boat", "a.png"))!.Repeats, RepeatFolder.Of(Path.Combine(folder, "5_boat"), Path.Combine(folder, "5_boat", "a.png"))!.Words));
+        Assert.Null(RepeatFolder.Of(Path.Combine(folder, "5_boat", "in"), Path.Combine(folder, "5_boat", "in", "a.png"))); // above label.folder nothing is looked at
+    }
+
     [Theory]
     [InlineData("", "label.folder is empty")]
     [InlineData("/no/such/folder", "/no/such/folder is not there")]
@@ -62,6 +108,13 @@ public class FolderIntakeTests
         var error = await Assert.ThrowsAsync<LoraException>(() => new CleanStage().RunAsync(Context(folder), Token));
         Assert.Contains("kept 3 of 3", error.Message);
         Assert.Contains("clean.min_kept", error.Message);
+    }
+
+    private sealed class Said : IProgressBoard
+    {
+        public List<string> Lines { get; } = [];
+        public IProgressTask Begin(string title, long? total, string unit) => new SilentProgress().Begin(title, total, unit);
+        public void Line(string text) => Lines.Add(text);
     }
 
     private static StageContext Context(string folder) => new()

@@ -19,6 +19,20 @@ public sealed class ConfigureStageTests
         Assert.Equal(128, policy.Rank(Data with { SemanticDiversity = 2, VisualVariance = 2 }, Facts with { SmallestLayer = 320 }).Value);
     }
 
+    [Theory]
+    [InlineData("measured-v1", "every one of 90 pictures about 60 times on average, by their repeats from 30 to 300 times at batch 8, within 150..5000")]
+    [InlineData("adaptive-v1", "every picture a hundred times on average, by their repeats from 50 to 500 times")]
+    public void Repeats_shift_how_often_pictures_are_seen_and_not_how_long_training_takes(string policy, string why)
+    {
+        var rule = TrainPolicies.Named(policy);
+        var repeats = Repetition.Of([.. Enumerable.Repeat(1, 80), .. Enumerable.Repeat(10, 10)])!;
+        var plain = rule.Steps(Data, Facts, 8);
+        Assert.Equal((1, 10, 2.0), (repeats.Fewest, repeats.Most, repeats.Mean));
+        Assert.Equal((plain.Value, why), (rule.Steps(Data with { Repeats = repeats }, Facts, 8).Value, rule.Steps(Data with { Repeats = repeats }, Facts, 8).Why));
+        Assert.DoesNotContain("average", plain.Why, StringComparison.Ordinal);
+        Assert.Null(Repetition.Of([10, 10, 10]));
+    }
+
     [Fact]
     public void What_a_person_set_stays_and_the_rest_has_a_why()
     {

@@ -34,13 +34,15 @@ public sealed class CaptionerChoiceTests : IDisposable
         var scenes = new SceneGenerator();
         var records = Enumerable.Range(0, 3).Select(i => new LoraFactory.Flow.Record
         {
-            Id = $"r{i}", PageId = "", PageUrl = "", PictureUrl = $"{i}.png", Width = SceneGenerator.Side, Height = SceneGenerator.Side,
+            Id = $"r{i}", PageId = "", PageUrl = "", PictureUrl = $"{i}.png", Width = SceneGenerator.Side, Height = SceneGenerator.Side, Repeats = i + 1,
             BlobHash = run.PutBlob(PictureWriter.Png(new Picture(SceneGenerator.Side, SceneGenerator.Side, scenes.Draw(4, i).Pixels))),
         });
         RunDirectory.WriteLines(run.File(StageName.Clean, "records.jsonl"), records);
         var recipe = new Recipe { Label = new() { Trigger = "mystyle", MinTextImageScore = threshold, ValidationShare = 0 } };
         await new LabelStage().RunAsync(new() { Run = run, Recipe = recipe, Progress = new SilentProgress(), Seed = 1 }, TestContext.Current.CancellationToken);
         Assert.All(RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")), s => Assert.Equal(source, s.CaptionSource));
+        Assert.Equal([1, 2, 3], RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")).Select(s => s.Repeats));
+        Assert.Equal(new Repetition(1, 3, 2), RunDirectory.ReadJson<DataComplexity>(run.File(StageName.Label, "complexity.json")).Repeats);
     }
 
     // The pocket base's configuration with other widths.

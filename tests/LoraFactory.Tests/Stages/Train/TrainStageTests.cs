@@ -44,6 +44,26 @@ public sealed class TrainStageTests
     }
 
     [Fact]
+    public async Task Repeats_decide_what_is_seen_and_equal_ones_change_nothing()
+    {
+        var folder = TestData.NewFolder();
+        async Task<double?[]> Losses(params int[] repeats)
+        {
+            var run = TrainRun.Make(folder, TrainRun.Options with { ValidateEvery = 0 });
+            Directory.Delete(run.Of(StageName.Train), recursive: true);
+            var samples = run.File(StageName.Label, "samples.jsonl");
+            RunDirectory.WriteLines(samples, RunDirectory.ReadLines<Sample>(samples).ToList().Select((s, i) => i < repeats.Length ? s with { Repeats = repeats[i] } : s));
+            await new TrainStage().RunAsync(TrainRun.Context(run), CancellationToken.None);
+            using var adapter = SafetensorsFile.Open(run.File(StageName.Train, "adapter.safetensors"));
+            Assert.Equal(Math.Max(4, repeats.Sum()).ToString(), adapter.Metadata["ss_num_train_images"]);
+            return [.. TrainingLog.Read(run.File(StageName.Train, "events.jsonl")).Where(e => e.Event == "step").Select(e => e.Loss)];
+        }
+        var plain = await Losses();
+        Assert.Equal(plain, await Losses(7, 7, 7, 7));
+        Assert.NotEqual(plain, await Losses(20, 1, 1, 1));
+    }
+
+    [Fact]
     public async Task Cached_latents_serve_the_next_run_and_a_damaged_one_is_made_again()
     {
         var folder = TestData.NewFolder();
