@@ -8,7 +8,6 @@ using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Models;
 using LoraFactory.Models.Pipelines;
-using LoraFactory.Models.Schedulers;
 using LoraFactory.Torch;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -22,25 +21,27 @@ namespace LoraFactory.Stages.Deploy.Serving;
 /// <summary>The endpoint: pictures, models, health, metrics, ratings. Listens on loopback unless told otherwise.</summary>
 public sealed class InferenceServer : IAsyncDisposable
 {
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
-
     private readonly WebApplication app;
     private readonly ServedModel model;
     private readonly IRatings feedback;
     private readonly TimeProvider clock;
+    private readonly WebInterfaceAnswers web;
     private readonly ServingMetrics metrics = new();
+    private readonly TimeSpan patience;
     private bool listening;
 
-    private InferenceServer(WebApplication app, ServedModel model, IRatings feedback, TimeProvider clock)
+    private InferenceServer(WebApplication app, ServedModel model, IRatings feedback, TimeProvider clock, TimeSpan patience)
     {
+        this.patience = patience;
         this.app = app;
         this.model = model;
+        web = new WebInterfaceAnswers(model);
         this.feedback = feedback;
         this.clock = clock;
     }
 
     /// <summary>Starts listening. Takes over model and feedback. A port in use is one clear error.</summary>
-    public static async Task<InferenceServer> StartAsync(ServedModel model, IRatings feedback, IPAddress address, int port, TimeProvider clock)
+    public static async Task<InferenceServer> StartAsync(ServedModel model, IRatings feedback, IPAddress address, int port, TimeProvider clock, TimeSpan patience)
     {
         if (port is < 0 or > 65535)
         {
@@ -57,7 +58,7 @@ public sealed class InferenceServer : IAsyncDisposable
             k.Limits.MaxRequestBodySize = 1 << 20;
             k.AddServerHeader = false;
         });
-        var server = new InferenceServer(builder.Build(), model, feedback, clock);
+        var server = new InferenceServer(builder.Build(), model, feedback, clock, patience);
         server.Map();
         try
         {
@@ -75,11 +76,11 @@ public sealed class InferenceServer : IAsyncDisposable
     /// <summary>Where it listens, e.g. http://127.0.0.1:7860.</summary>
     public string Url => app.Urls.First();
 
-    /// <summary>Ends: no new requests, what is being drawn is finished and answered for up to half a minute, what still waits is turned away.</summary>
+    /// <summary>Ends: no new requests, what is being drawn is finished and answered while patience lasts, what still waits is turned away.</summary>
     public async ValueTask DisposeAsync()
     {
         model.Close();
-        using var grace = new CancellationTokenSource(Grace);
+        using var grace = new CancellationTokenSource(patience);
         if (listening) await app.StopAsync(grace.Token);
         await app.DisposeAsync();
         model.Dispose();
@@ -92,6 +93,12 @@ public sealed class InferenceServer : IAsyncDisposable
         app.MapGet("/metrics", () => Results.Text(metrics.Text(model), "text/plain; version=0.0.4"));
         app.MapGet("/v1/models", () => Results.Json(new { @object = "list", data = Models() }, RunDirectory.Json));
         app.MapPost("/sdapi/v1/txt2img", context => Guarded(context, DrawAsync));
+        app.MapGet("/sdapi/v1/sd-models", context => Guarded(context, async _ => await web.ModelsAsync()));
+        app.MapGet("/sdapi/v1/loras", context => Guarded(context, Given(web.Adapters)));
+        app.MapGet("/sdapi/v1/samplers", context => Guarded(context, Given(WebInterfaceAnswers.Samplers)));
+        app.MapGet("/sdapi/v1/schedulers", context => Guarded(context, Given(WebInterfaceAnswers.Schedulers)));
+        app.MapGet("/sdapi/v1/options", context => Guarded(context, async _ => await web.SettingsAsync()));
+        app.MapPost("/sdapi/v1/options", context => Guarded(context, SetAsync));
         app.MapPost("/v1/adapters", context => Guarded(context, LoadAsync));
         app.MapDelete("/v1/adapters/{name}", context => Guarded(context, UnloadAsync));
         app.MapPost("/feedback", context => Guarded(context, RateAsync));
@@ -99,8 +106,10 @@ public sealed class InferenceServer : IAsyncDisposable
         app.UseStatusCodePages(pages => Guarded(pages.HttpContext, Unknown));
     }
 
+    private static Func<HttpContext, Task<object>> Given(Func<object> answer) => _ => Task.FromResult(answer());
+
     private static Task<object> Unknown(HttpContext context) => throw new BadHttpRequestException(
-        $"{context.Request.Method} {context.Request.Path} is not known here; there are POST /sdapi/v1/txt2img, GET /v1/models, POST /v1/adapters, DELETE /v1/adapters/NAME, POST /feedback, GET /healthz, GET /metrics.", context.Response.StatusCode);
+        $"{context.Request.Method} {context.Request.Path} is not known here; there are POST /sdapi/v1/txt2img, GET /sdapi/v1/sd-models, loras, samplers, schedulers and options, GET /v1/models, POST /v1/adapters, DELETE /v1/adapters/NAME, POST /feedback, GET /healthz, GET /metrics.", context.Response.StatusCode);
 
     private IEnumerable<object> Models() =>
         new object[] { new { id = model.Name, @object = "model", kind = "base" } }
@@ -139,41 +148,16 @@ public sealed class InferenceServer : IAsyncDisposable
         await context.Response.WriteAsJsonAsync(body, body!.GetType(), RunDirectory.Json);
     }
 
-    private static readonly JsonSerializerOptions Strict = new(RunDirectory.Json)
-    {
-        UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-    };
-
-    private static async Task<T> ReadAsync<T>(HttpContext context) where T : class
-    {
-        // also keeps web pages out: a browser asks before it sends JSON to another site, and is not answered
-        if (!context.Request.HasJsonContentType()) throw new BadHttpRequestException($"the body's Content-Type is {context.Request.ContentType ?? "missing"}; send application/json", 415);
-        JsonException? wrong = null;
-        try
-        {
-            if (await JsonSerializer.DeserializeAsync<T>(context.Request.Body, Strict, context.RequestAborted) is { } read) return read;
-        }
-        catch (JsonException e)
-        {
-            wrong = e;
-        }
-        var keys = typeof(T).GetProperties().Select(p => JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name)).ToList();
-        var at = wrong?.Path is { } path ? path[..Math.Min(path.Length, 80)] : "$";
-        var fault = !at.StartsWith("$.", StringComparison.Ordinal) ? $"the body is not the JSON object that is needed: the fault is at {at}, line {(wrong?.LineNumber ?? 0) + 1}"
-            : keys.Contains(at[2..], StringComparer.OrdinalIgnoreCase) ? $"{at[2..]} has a value of the wrong kind, or the JSON ends there"
-            : $"there is no key {at[2..]} here";
-        throw new ModelException($"{fault}; the keys are {string.Join(", ", keys)}.");
-    }
-
     private async Task<object> DrawAsync(HttpContext context)
     {
-        var ask = await ReadAsync<TextToImage>(context);
+        var ask = await JsonBody.ReadAsync<TextToImage>(context);
         var (width, height) = ask.Checked(model.Side);
+        var sampler = ask.Sampler(model.Sampler);
+        WebInterfaceKeys.Check(ask.Others, sampler ?? model.Sampler, web.IsBase);
         var prompt = TaggedPrompt.Parse(ask.Prompt);
         var seed = ask.Seed >= 0 ? ask.Seed : Random.Shared.NextInt64(1L << 32);
         var started = clock.GetTimestamp();
-        var drawing = await model.DrawAsync(new GenerationRequest
+        var drawing = await model.DrawAsync([.. Enumerable.Range(0, ask.NIter).Select(batch => new GenerationRequest
         {
             Prompts = [prompt.Text],
             NegativePrompts = [ask.NegativePrompt],
@@ -182,31 +166,63 @@ public sealed class InferenceServer : IAsyncDisposable
             Height = height,
             Steps = ask.Steps,
             Guidance = ask.CfgScale,
-            Sampler = ask.SamplerName.Length > 0 ? SamplerNames.Resolve(ask.SamplerName, model.Sampler) : null,
-            Seeds = [.. Enumerable.Range(0, ask.BatchSize).Select(i => seed + i)],
+            Sampler = sampler,
+            Seeds = [.. Enumerable.Range(batch * ask.BatchSize, ask.BatchSize).Select(i => seed + i)],
             Cancellation = context.RequestAborted,
-        }, prompt.Adapters);
+        })], prompt.Adapters);
         var seconds = clock.GetElapsedTime(started).TotalSeconds;
-        var pictures = drawing.Pictures;
-        metrics.Drew(pictures.Count, seconds);
-        var used = string.Join('+', prompt.Adapters.Keys.Order(StringComparer.Ordinal));
-        var version = prompt.Adapters.Count == 1 ? drawing.Versions[used] : 0;
-        var generations = pictures.Select(_ => Guid.NewGuid().ToString("N")).ToList();
-        foreach (var generation in generations) feedback.AddGeneration(generation, used, version, ask.Prompt, clock.GetUtcNow());
-        var info = new { seed, all_seeds = Enumerable.Range(0, pictures.Count).Select(i => seed + i), prompt = prompt.Text, adapters = prompt.Adapters, width, height, steps = ask.Steps, cfg_scale = ask.CfgScale, seconds, generations };
+        metrics.Drew(drawing.Pictures.Count, seconds);
+        var asked = ask with { Width = width, Height = height, Seed = seed };
         return new
         {
-            images = pictures.Select((p, i) => Convert.ToBase64String(PictureWriter.Png(p, [new("parameters", $"{ask.Prompt}\nSteps: {ask.Steps}, CFG scale: {ask.CfgScale.ToString(CultureInfo.InvariantCulture)}, Seed: {seed + i}, Size: {width}x{height}, Model: {model.Name}")]))),
-            parameters = ask with { Width = width, Height = height, Seed = seed },
-            info = JsonSerializer.Serialize(info, RunDirectory.Json),
+            images = drawing.Pictures.Select((p, i) => Convert.ToBase64String(PictureWriter.Png(p, [new("parameters", InfoText(asked, i))]))),
+            parameters = asked,
+            info = JsonSerializer.Serialize(Info(asked, prompt, seconds, Noted(ask.Prompt, prompt, drawing)), RunDirectory.Json),
         };
+    }
+
+    // One generation id for each picture, kept so that it can be rated.
+    private List<string> Noted(string asked, TaggedPrompt prompt, Drawing drawing)
+    {
+        var used = string.Join('+', prompt.Adapters.Keys.Order(StringComparer.Ordinal));
+        var version = prompt.Adapters.Count == 1 ? drawing.Versions[used] : 0;
+        var generations = drawing.Pictures.Select(_ => Guid.NewGuid().ToString("N")).ToList();
+        foreach (var generation in generations) feedback.AddGeneration(generation, used, version, asked, clock.GetUtcNow());
+        return generations;
+    }
+
+    private object Info(TextToImage asked, TaggedPrompt prompt, double seconds, List<string> generations) => new
+    {
+        asked.Seed,
+        all_seeds = generations.Select((_, i) => asked.Seed + i),
+        prompt = prompt.Text,
+        asked.NegativePrompt,
+        prompt.Adapters,
+        asked.Width,
+        asked.Height,
+        asked.Steps,
+        asked.CfgScale,
+        asked.SamplerName,
+        asked.BatchSize,
+        infotexts = generations.Select((_, i) => InfoText(asked, i)),
+        seconds,
+        generations,
+    };
+
+    private string InfoText(TextToImage asked, int at) =>
+        string.Create(CultureInfo.InvariantCulture, $"{asked.Prompt}\nSteps: {asked.Steps}, CFG scale: {asked.CfgScale}, Seed: {asked.Seed + at}, Size: {asked.Width}x{asked.Height}, Model: {model.Name}");
+
+    private async Task<object> SetAsync(HttpContext context)
+    {
+        WebInterfaceKeys.CheckSettings(await JsonBody.ReadAsync<Dictionary<string, JsonElement>>(context, WebInterfaceKeys.Settings), web.IsBase);
+        return new { };
     }
 
     private sealed record LoadAsk(string Name, int? Version);
 
     private async Task<object> LoadAsync(HttpContext context)
     {
-        var ask = await ReadAsync<LoadAsk>(context);
+        var ask = await JsonBody.ReadAsync<LoadAsk>(context);
         Require(ask.Name is { Length: > 0 }, "name is missing; give {\"name\": \"…\"} and, if you like, a version");
         var loaded = await model.LoadAsync(ask.Name, ask.Version);
         return new { loaded = loaded.Name, version = loaded.Version, state = loaded.State };
@@ -223,7 +239,7 @@ public sealed class InferenceServer : IAsyncDisposable
 
     private async Task<object> RateAsync(HttpContext context)
     {
-        var ask = await ReadAsync<RateAsk>(context);
+        var ask = await JsonBody.ReadAsync<RateAsk>(context);
         Require(ask.GenerationId is { Length: > 0 }, "generation_id is missing; txt2img gives it in info.generations");
         if (ask.Rating is not { } rating) throw new ModelException("rating is missing; valid: 0 to 1");
         if (!feedback.Rate(ask.GenerationId, rating, ask.Comment ?? "", clock.GetUtcNow()))

@@ -34,11 +34,18 @@ public sealed class ServedModel : IDisposable
         this.pipeline = pipeline;
         this.store = store;
         adapters = new AdapterSet(pipeline.Components);
-        baseHash = new(() => DiffusionModel.Hash(ModelLocator.Find(name)));
+        Path = ModelLocator.Find(name);
+        baseHash = new(() => DiffusionModel.Hash(Path));
     }
 
     /// <summary>The base as recipes call it.</summary>
     public string Name { get; }
+    /// <summary>Its folder or file.</summary>
+    public string Path { get; }
+    /// <summary>SHA-256 (hex) of its weights, computed once.</summary>
+    public Task<string> HashAsync() => Task.Run(() => baseHash.Value);
+    /// <summary>Adapters that are loaded, by name, with the file of each.</summary>
+    public IReadOnlyList<(string Name, string Path)> LiveFiles => [.. Live.Select(a => (a.Name, FileOf(a)))];
     /// <summary>Adapters that are loaded, with the version that each is.</summary>
     public IReadOnlyList<StoredAdapter> Live => [.. live.Values.Select(a => a.Version).OrderBy(a => a.Name, StringComparer.Ordinal)];
     /// <summary>Requests that wait or run.</summary>
@@ -60,11 +67,11 @@ public sealed class ServedModel : IDisposable
         if (chosen is null)
             throw new ModelException(version is null ? $"the store has no champion called {name}; it has {(store.Names.Count == 0 ? "nothing yet" : string.Join(", ", store.Names))}." : $"the store has no version {version} of {name}.");
         var bundle = store.Bundle(chosen);
-        var file = Path.Combine(bundle, "adapter.safetensors");
+        var file = FileOf(chosen);
         if (chosen.State == "refused") throw new LoraException($"{name} version {chosen.Version} was refused: {chosen.Why}.", ExitCode.Refused);
         if (!SameBase(chosen.Base, Name)) throw new ModelException($"{name} version {chosen.Version} was made for the base {chosen.Base}; this server has {Name}.");
         var certified = Certificate.Require(bundle).BaseHash;
-        if (await Task.Run(() => baseHash.Value) is var here && certified != here)
+        if (await HashAsync() is var here && certified != here)
             throw new LoraException($"{name} version {chosen.Version} was certified on other weights of {Name} ({Short(certified)}) than the ones here ({Short(here)}). Serve the base that it was made for, or run its recipe again.", ExitCode.Refused);
         return await TorchThread.Shared.RunAsync(() =>
         {
@@ -76,6 +83,8 @@ public sealed class ServedModel : IDisposable
             return chosen;
         });
     }
+
+    private string FileOf(StoredAdapter version) => System.IO.Path.Combine(store.Bundle(version), "adapter.safetensors");
 
     private static string Short(string hash) => hash.Length > 12 ? hash[..12] + "…" : hash;
 
@@ -96,8 +105,8 @@ public sealed class ServedModel : IDisposable
     /// <summary>Unloads; false when it is not loaded.</summary>
     public Task<bool> UnloadAsync(string name) => TorchThread.Shared.RunAsync(() => live.TryRemove(name, out var loaded) && adapters.Unload(loaded.Key));
 
-    /// <summary>Draws. <paramref name="weights"/>: the adapters that the prompts' tags name.</summary>
-    public async Task<Drawing> DrawAsync(GenerationRequest request, IReadOnlyDictionary<string, double> weights)
+    /// <summary>Draws batches one after the other, all with the same adapters. <paramref name="weights"/>: those that the prompts' tags name.</summary>
+    public async Task<Drawing> DrawAsync(IReadOnlyList<GenerationRequest> batches, IReadOnlyDictionary<string, double> weights)
     {
         if (Interlocked.Increment(ref waiting) > MaxWaiting)
         {
@@ -108,17 +117,17 @@ public sealed class ServedModel : IDisposable
         {
             return await TorchThread.Shared.RunAsync(() =>
             {
-                request.Cancellation.ThrowIfCancellationRequested();
+                batches[0].Cancellation.ThrowIfCancellationRequested();
                 if (closing) throw new BusyException("the server is ending; ask again when it is back.");
                 var used = weights.ToDictionary(w => w.Key, w => Find(w.Key), StringComparer.Ordinal);
                 var keyed = weights.ToDictionary(w => used[w.Key].Key, w => w.Value, StringComparer.Ordinal);
-                var row = Enumerable.Repeat((IReadOnlyDictionary<string, double>)keyed, request.Count).ToList();
+                var row = Enumerable.Repeat((IReadOnlyDictionary<string, double>)keyed, batches[0].Count).ToList();
                 var uses = new List<IDisposable>();
                 try
                 {
                     drawing = true;
                     foreach (var component in pipeline.Components.Keys) uses.Add(adapters.Use(component, row));
-                    return new Drawing(pipeline.Generate(request), used.ToDictionary(u => u.Key, u => u.Value.Version.Version, StringComparer.Ordinal));
+                    return new Drawing([.. batches.SelectMany(pipeline.Generate)], used.ToDictionary(u => u.Key, u => u.Value.Version.Version, StringComparer.Ordinal));
                 }
                 finally
                 {

@@ -17,6 +17,8 @@ public sealed record ServingRequest(string Base, string Store, IPAddress Address
     public string Prediction { get; init; } = "auto";
     /// <summary>Device and threads.</summary>
     public ResourceOptions Resources { get; init; } = new();
+    /// <summary>How long the end waits for the picture that is being drawn.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 }
 
 /// <summary>Opens base, store and ratings, loads every champion made for this base, and starts the server.</summary>
@@ -50,7 +52,7 @@ public static class ServingStart
                 line($"not live: {name}: {e.Message}");
             }
         }
-        return await InferenceServer.StartAsync(model, ratings, request.Address, request.Port, clock);
+        return await InferenceServer.StartAsync(model, ratings, request.Address, request.Port, clock, request.Patience);
     }
 
     private static StableDiffusionPipeline Open(ServingRequest request) => StableDiffusionPipeline.Load(request.Base, new()

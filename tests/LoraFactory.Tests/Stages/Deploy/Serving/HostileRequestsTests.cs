@@ -49,7 +49,7 @@ public sealed class HostileRequestsTests(PocketService service) : IClassFixture<
     }
 
     [Theory]
-    [InlineData("{\"n_iter\": 1}", "there is no key n_iter here"), InlineData("{\"steps\": \"20\"}", "steps has a value of the wrong kind"), InlineData("[]", "the body is not the JSON object")]
+    [InlineData("{\"init_images\": []}", "there is no key init_images here"), InlineData("{\"steps\": \"20\"}", "steps has a value of the wrong kind"), InlineData("[]", "the body is not the JSON object")]
     public async Task What_is_wrong_with_a_body_is_told_apart(string json, string said) =>
         await Refused(HttpStatusCode.BadRequest, said, service.PostAsync("/sdapi/v1/txt2img", json));
 

@@ -53,7 +53,7 @@ public sealed class PocketService : IAsyncLifetime
 
     /// <summary>One more server over the same base and store.</summary>
     public Task<InferenceServer> StartAsync(int port = 0, string? store = null) => ServingStart.OpenAsync(
-        new(PocketAdapters.Base, store ?? Store.Folder, IPAddress.Loopback, port), new FeedbackStore(FeedbackStore.PathIn(store ?? Store.Folder)), TimeProvider.System, Lines.Add);
+        new(PocketAdapters.Base, store ?? Store.Folder, IPAddress.Loopback, port) { Patience = TimeSpan.FromMinutes(10) }, new FeedbackStore(FeedbackStore.PathIn(store ?? Store.Folder)), TimeProvider.System, Lines.Add);
 
     public async Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(string path, object body) => await Answer(await Http.PostAsJsonAsync(path, body));
 
