@@ -57,6 +57,9 @@ public interface ITrainingForecast
     /// <summary>The files of the recipe's base that <see cref="BaseFacts.Hash"/> covers; a missing base is a <see cref="LoraException"/>.</summary>
     IReadOnlyList<string> Files(Recipe recipe);
 
+    /// <summary>Looks at the base's configurations and the headers of its weights; one that is missing or is no base to train on is a <see cref="LoraException"/>.</summary>
+    void Examine(Recipe recipe);
+
     /// <summary>Cost of training with these options on <paramref name="pictures"/> pictures.</summary>
     Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources);
 }

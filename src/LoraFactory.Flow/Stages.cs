@@ -42,14 +42,32 @@ public interface IStage
     /// <summary>What matters of files that also hold what does not, such as how often a plan has training saved: a name and the text that goes into the hash.</summary>
     IEnumerable<KeyValuePair<string, string>> Extracts(StageContext context) => [];
 
-    /// <summary>Asked of every stage before the first one runs: throws <see cref="LoraException"/> for what would stop it later, such as a model that is not there.</summary>
-    void Require(StageContext context) { }
+    /// <summary>
+    /// Asked of every stage before the first one runs, and by lora check: what of this machine would stop it later, such as a model that is not
+    /// there, or spoil its result. Looks at headers and configurations, loads no weights, writes nothing that stays.
+    /// </summary>
+    IEnumerable<MachineFinding> Look(Recipe recipe) => [];
 
     /// <summary>
     /// Does the work. May be called again on a directory that a killed run left: it goes on from what is there.
     /// Throws <see cref="LoraException"/> for what a user can mend and <see cref="OperationCanceledException"/> when interrupted.
     /// </summary>
     Task<StageOutcome> RunAsync(StageContext context, CancellationToken token);
+}
+
+/// <summary>What a recipe meets on this machine: an error stops a run before its first stage; for lora check, which may ask on another machine, it is a warning.</summary>
+/// <param name="Id">"LR" and three digits, from LR201.</param>
+/// <param name="Key">Recipe key that it is about.</param>
+/// <param name="Message">One or two sentences: what was found, what to do.</param>
+/// <param name="Severity">Error, warning, or note.</param>
+public sealed record MachineFinding(string Id, string Key, string Message, Severity Severity = Severity.Error)
+{
+    /// <summary>The finding that a failure comes to; the key is not said twice.</summary>
+    public static MachineFinding Of(string id, string key, Exception failure) =>
+        new(id, key, failure.Message.StartsWith(key + ": ", StringComparison.Ordinal) ? failure.Message[(key.Length + 2)..] : failure.Message);
+
+    /// <summary>e.g. "base.clip: …".</summary>
+    public override string ToString() => $"{Key}: {Message}";
 }
 
 /// <summary>What a stage did, for stage.json and the terminal.</summary>

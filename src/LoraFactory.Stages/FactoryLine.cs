@@ -43,6 +43,9 @@ public sealed class FactoryLine
     /// <summary>Its stages, in order.</summary>
     public IReadOnlyList<StageName> Names => [.. stages.Select(s => s.Name)];
 
+    /// <summary>What the stages up to <paramref name="to"/> find on this machine, each once, in the order of the line.</summary>
+    public IReadOnlyList<MachineFinding> Look(Recipe recipe, StageName? to = null) => [.. stages.Where(s => to is null || s.Name <= to).SelectMany(s => s.Look(recipe)).Distinct()];
+
     /// <summary>
     /// Runs the line. Takes the run's lock, keeps the effective recipe there as recipe.yaml, and calls
     /// <paramref name="finished"/> after every stage.
@@ -57,7 +60,9 @@ public sealed class FactoryLine
             if (named > stages[^1].Name) throw new LoraException($"{option} {Word(named.Value)}: the line ends with {Word(stages[^1].Name)}; what comes after is lora feedback RECIPE, then lora run RECIPE --continue.", ExitCode.BadUsage);
         using var held = RunLock.Take(context.Run);
         AtomicFile.WriteText(Path.Combine(context.Run.Path, "recipe.yaml"), RecipeText.Effective(context.Recipe, origins));
-        foreach (var stage in stages.Where(s => request.To is null || s.Name <= request.To)) stage.Require(context); // what is missing is said now, not after a night's crawl
+        var findings = Look(context.Recipe, request.To); // what is missing is said now, not after a night's crawl
+        foreach (var finding in findings.Where(f => f.Severity == Severity.Warning)) context.Progress.Line($"warning {finding.Id} {finding}");
+        if (findings.Where(f => f.Severity == Severity.Error).ToList() is { Count: > 0 } errors) throw new LoraException(string.Join('\n', errors), ExitCode.BadUsage);
         var inputs = new StageInputs(context.Run);
         var results = new List<StageResult>();
         foreach (var stage in stages.Where(s => request.To is null || s.Name <= request.To))

@@ -1,6 +1,10 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Net;
 using System.Text.Json;
 using LoraFactory.Flow;
+using LoraFactory.Stages;
+using LoraFactory.Stages.Deploy.Serving;
 
 namespace LoraFactory.Cli.Commands;
 
@@ -22,7 +26,7 @@ public sealed class CheckCommand : ICommandFile
         var json = new Option<bool>("--json") { Description = "One JSON line per file" };
         var strict = new Option<bool>("--strict") { Description = "Warnings are errors" };
         var sets = RunCommand.SetOption();
-        var command = new Command("check", "Say everything that is wrong with a recipe, all at once") { files, json, strict, sets };
+        var command = new Command("check", "Say everything that is wrong with a recipe, and what it would lack on this machine, all at once") { files, json, strict, sets };
         command.SetAction(parsed => Check(parsed.GetValue(files)!, parsed.GetValue(sets) ?? [], parsed.GetValue(json), parsed.GetValue(strict), world));
         return command;
     }
@@ -33,13 +37,34 @@ public sealed class CheckCommand : ICommandFile
         foreach (var file in files)
         {
             var reading = RecipeReader.Read(file, sets);
-            var ok = reading.IsValid && !(strict && reading.Problems.Count > 0);
+            var problems = reading.Problems.Concat(OnThisMachine(reading, Path.GetFileName(file))).ToList();
+            var ok = reading.IsValid && !(strict && problems.Exists(p => p.Severity != Severity.Note));
             if (!ok) bad++;
-            if (json) world.Out.WriteLine(JsonSerializer.Serialize(new { file, ok, problems = reading.Problems.Select(Row) }, RunDirectory.Json));
-            else foreach (var problem in reading.Problems) world.Out.WriteLine(problem);
+            if (json) world.Out.WriteLine(JsonSerializer.Serialize(new { file, ok, problems = problems.Select(Row) }, RunDirectory.Json));
+            else foreach (var problem in problems) world.Out.WriteLine(problem);
             if (!json && ok) world.Out.WriteLine($"{file}: ok");
         }
         return (int)(bad == 0 ? ExitCode.Done : ExitCode.BadUsage);
+    }
+
+    // A recipe can be right without the models and pictures of the machine that will run it: what would stop the run here is a warning.
+    private static IEnumerable<RecipeProblem> OnThisMachine(RecipeReading reading, string file)
+    {
+        var faulty = reading.Problems.Where(p => p.Severity == Severity.Error).Select(p => p.Key).ToHashSet(StringComparer.Ordinal);
+        if (faulty.Contains("")) yield break; // of a file that could not be read nothing more can be said
+        IEnumerable<MachineFinding> findings = FactoryLine.Standard().Look(reading.Recipe);
+        if (InferenceServer.PortFault(IPAddress.Loopback, reading.Recipe.Deploy.Port) is { } taken) findings = findings.Append(new("LR209", "deploy.port", taken, Severity.Warning));
+        foreach (var finding in findings.Where(f => !faulty.Contains(f.Key)))
+        {
+            var place = reading.Origins.TryGetValue(finding.Key, out var origin) ? origin : $"{file} (default)";
+            var colon = place.LastIndexOf(':');
+            var inFile = int.TryParse(place.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var line) && colon > 0;
+            yield return new()
+            {
+                Id = finding.Id, Severity = finding.Severity == Severity.Error ? Severity.Warning : finding.Severity, Key = finding.Key, Message = finding.Message,
+                Source = inFile ? place[..colon] : place, Line = inFile ? line : 0,
+            };
+        }
     }
 
     private static object Row(RecipeProblem p) =>

@@ -284,6 +284,9 @@ public sealed record TrainOptions
 /// <summary>Stage 6: how the adapter is judged.</summary>
 public sealed record EvaluateOptions
 {
+    /// <summary>With fewer prompts than this the intervals are too wide for the gates: each prompt is one observation.</summary>
+    public const int EnoughPrompts = 8;
+
     /// <summary>Prompts.</summary>
     [Option("Prompts drawn by base and adapter on the same seeds; {trigger} is replaced. Empty makes them from the topic's captions.", Max = 1000)]
     public IReadOnlyList<string> Prompts { get; init; } = [];

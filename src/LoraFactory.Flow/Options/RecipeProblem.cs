@@ -10,6 +10,8 @@ public enum Severity
     Error,
     /// <summary>The run starts; the recipe probably does not say what was meant.</summary>
     Warning,
+    /// <summary>Nothing is wrong; worth knowing before a run.</summary>
+    Note,
 }
 
 /// <summary>One thing that is wrong with a recipe.</summary>
@@ -47,7 +49,7 @@ public sealed record RecipeProblem
 
     /// <summary>e.g. "error LR012 train.rank: 128 is too much. Valid: a whole number 0..64. recipe.yaml:31".</summary>
     public override string ToString() =>
-        $"{(Severity == Severity.Error ? "error" : "warning")} {Id} {(Key.Length > 0 ? Key + ": " : "")}{Sentence}";
+        $"{Severity.ToString().ToLowerInvariant()} {Id} {(Key.Length > 0 ? Key + ": " : "")}{Sentence}";
 
     private static string Ended(string text) => text[^1] is '.' or '?' or '!' ? text : text + ".";
 }

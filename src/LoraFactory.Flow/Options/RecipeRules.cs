@@ -22,8 +22,6 @@ public static partial class RecipeRules
     {
         yield return new("LR101", ["name"], r => RunName().IsMatch(r.Name) ? null : $"{r.Name} cannot name a directory and an adapter",
             "Write for example blueprint-v1", Valid: "letters, digits, - _ and ., beginning with a letter or digit");
-        yield return new("LR102", ["base.model"], r => MissingPath(r.Base.Model), "Give a folder or file that exists, a hub name, or pocket-sd");
-        yield return new("LR103", ["base.clip"], r => MissingPath(r.Base.Clip), "Give a folder that exists, a hub name, or pocket-clip");
         yield return new("LR104", ["base.clip", "base.model"], r => r.Base.Clip == "pocket-clip" && IsOfTheWorld(r.Base.Model) ? $"pocket-clip knows the project's drawn scenes, not what {r.Base.Model} draws: its scores and gates would mean little" : null,
             "Name a full CLIP, such as openai/clip-vit-large-patch14", Severity.Warning);
     }
@@ -56,8 +54,6 @@ public static partial class RecipeRules
     {
         yield return new("LR130", ["label.folder", "label.source"], r => r.Label.Source == "folder" && r.Label.Folder.Length == 0 ? "label.source: folder needs a folder" : null,
             "Name the folder that holds your pictures");
-        yield return new("LR131", ["label.folder"], r => r.Label.Folder.Length > 0 && r.Label.Source == "folder" && !Directory.Exists(r.Label.Folder) ? $"the folder {r.Label.Folder} does not exist" : null,
-            "Paths are relative to the directory that you start lora in");
         yield return new("LR132", ["label.folder", "label.source"], r => r.Label.Folder.Length > 0 && r.Label.Source == "crawl" ? "it has no effect with label.source: crawl" : null,
             "Set label.source: folder, or delete it", Severity.Warning);
         yield return new("LR133", ["label.trigger_forms"], r => r.Label.TriggerForms.FirstOrDefault(f => !f.Contains("{trigger}", StringComparison.Ordinal) || !f.Contains("{caption}", StringComparison.Ordinal)) is { } bad ? $"\"{bad}\" lacks {{trigger}} or {{caption}}" : null,
@@ -85,14 +81,8 @@ public static partial class RecipeRules
         yield return new("LR151", ["evaluate.prompts", "label.trigger"], r => r.Label.Trigger.Length == 0 && r.Evaluate.Prompts.Any(p => p.Contains("{trigger}", StringComparison.Ordinal)) ? "{trigger} is replaced by nothing, since label.trigger is empty" : null,
             "Set label.trigger", Severity.Warning);
         yield return new("LR152", ["evaluate.prompts"], r => r.Evaluate.Prompts.Any(string.IsNullOrWhiteSpace) ? "a prompt is blank" : null, "Delete it");
-    }
-
-    /// <summary>A value that is written as a path but is not there; names of models and hub names pass.</summary>
-    private static string? MissingPath(string value)
-    {
-        var isPath = value.StartsWith('/') || value.StartsWith('.') || value.StartsWith('~') || value.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
-            || value.EndsWith(".ckpt", StringComparison.OrdinalIgnoreCase) || value.EndsWith(".bin", StringComparison.OrdinalIgnoreCase) || value.Count(c => c == '/') > 1;
-        return isPath && !Path.Exists(UserPath.Expand(value)) ? $"{value} does not exist" : null;
+        yield return new("LR153", ["evaluate.prompts"], r => r.Evaluate.Prompts.Count > 0 && r.Evaluate.Prompts.Concat(r.Evaluate.Also).Distinct(StringComparer.Ordinal).Count() is var n and < EvaluateOptions.EnoughPrompts ? $"{n} {(n == 1 ? "prompt is" : "prompts are")} too few to judge by: each is one observation, and the intervals would be too wide for the gates" : null,
+            $"Name at least {EvaluateOptions.EnoughPrompts}, on things that the pictures do not show", Severity.Warning);
     }
 
     private static bool IsWeb(string url) => Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0;

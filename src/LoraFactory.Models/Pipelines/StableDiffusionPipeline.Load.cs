@@ -30,6 +30,8 @@ public sealed partial class StableDiffusionPipeline
     /// <summary>Models in whose cached folders CLIP's tokenizer lies.</summary>
     private static readonly string[] TokenizerModels = ["openai/clip-vit-large-patch14", "stable-diffusion-v1-5/stable-diffusion-v1-5", "stabilityai/stable-diffusion-xl-base-1.0"];
 
+    private static readonly string[] Parts = ["unet", "vae", "text_encoder"];
+
     /// <summary>
     /// Loads a model by a pocket model's name, a path, or a name in the Hugging Face cache: a diffusers folder, or one file with the original names.
     /// </summary>
@@ -62,6 +64,25 @@ public sealed partial class StableDiffusionPipeline
         var prompts = new PromptEncoder(new(vocabulary), text, xl ? new(vocabulary.PaddedWith("!")) : null, text2, zerosForMissing: xl);
         return parts.Done(new StableDiffusionPipeline(prompts, text, text2, unet, vae, how.Chosen(Usual(checkpoint, xl))));
     });
+
+    /// <summary>Whether a model that has all its parts is an SDXL one; the first part that is missing or damaged is refused. Opens headers, vocabulary and configurations, loads nothing.</summary>
+    public static bool Examine(string path)
+    {
+        if (File.Exists(path))
+        {
+            using var checkpoint = LdmCheckpoint.Open(path);
+            ClipVocabulary.Read(TokenizerOf(path));
+            return checkpoint.Family == ModelFamily.Sdxl;
+        }
+        foreach (var part in Parts)
+        {
+            ModelConfig.Read(Path.Combine(path, part, "config.json"));
+            WeightFolder.Open(Path.Combine(path, part)).Dispose();
+        }
+        ClipTokenizer.Load(Path.Combine(path, "tokenizer"));
+        ReadSampler(path);
+        return Directory.Exists(Path.Combine(path, "text_encoder_2"));
+    }
 
     /// <summary>The sampler that a model comes with, read without its weights: a diffusers folder, or one file with the original names.</summary>
     public static SchedulerOptions ReadSampler(string path)

@@ -1,5 +1,6 @@
 using LoraFactory.Images;
 using LoraFactory.Models.Tokenizers;
+using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
 
 namespace LoraFactory.Models.Scoring;
@@ -30,6 +31,14 @@ public sealed class ClipScorer : IDisposable
         var processor = File.Exists(config) ? PictureProcessor.Parse(ModelConfig.ReadJson(config)) : PictureProcessor.Clip(model.Vision.Config.ImageSize);
         return new ClipScorer(model, ClipTokenizer.Load(folder), processor);
     });
+
+    /// <summary>Refuses, as <see cref="Load"/> would, a folder that is no full CLIP: reads configuration, vocabulary and the headers of the weights, and needs no libtorch.</summary>
+    public static void Examine(string folder)
+    {
+        ClipModel.ReadConfig(ModelConfig.Read(Path.Combine(folder, "config.json")));
+        WeightFolder.Open(folder).Dispose();
+        ClipTokenizer.Load(folder);
+    }
 
     /// <summary>Width of the vectors.</summary>
     public int Width => model.Text.Config.Tower.Projection;

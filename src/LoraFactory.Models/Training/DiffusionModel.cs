@@ -35,13 +35,27 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>Loads a folder in diffusers layout or a checkpoint in one file; weights become <paramref name="dtype"/> on <paramref name="device"/>; a <paramref name="prediction"/> overrules what the model says of itself.</summary>
     public static DiffusionModel Load(string path, DType dtype = DType.Float32, Device? device = null, Prediction? prediction = null)
     {
-        if (!File.Exists(path) && !File.Exists(Path.Combine(path, "model_index.json")))
-            throw new ModelException($"{path} is no base model: it has no model_index.json. Give a folder in diffusers layout (unet, vae, text_encoder, tokenizer, scheduler) or a checkpoint in one file.");
+        RequireIndex(path);
         var pipeline = StableDiffusionPipeline.Load(path, new() { DType = dtype, Device = device ?? LoraFactory.Torch.Device.Cpu, Prediction = prediction });
         if (!pipeline.IsXl) return new(pipeline);
         pipeline.Dispose();
-        throw new ModelException($"{path} is an SDXL model, which can be drawn with but not trained yet; give an SD1.5-like base.");
+        throw Xl(path);
     }
+
+    /// <summary>Refuses, as <see cref="Load"/> would, what is no base to train on; reads configurations, vocabulary and the headers of the weights, and needs no libtorch.</summary>
+    public static void Examine(string path)
+    {
+        RequireIndex(path);
+        if (StableDiffusionPipeline.Examine(path)) throw Xl(path);
+    }
+
+    private static void RequireIndex(string path)
+    {
+        if (!File.Exists(path) && !File.Exists(Path.Combine(path, "model_index.json")))
+            throw new ModelException($"{path} is no base model: it has no model_index.json. Give a folder in diffusers layout (unet, vae, text_encoder, tokenizer, scheduler) or a checkpoint in one file.");
+    }
+
+    private static ModelException Xl(string path) => new($"{path} is an SDXL model, which can be drawn with but not trained yet; give an SD1.5-like base.");
 
     /// <summary>The base's weight and configuration files, in order: all that <see cref="Hash"/> covers.</summary>
     public static IReadOnlyList<string> Files(string path) => File.Exists(path) ? [path] : [.. Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)

@@ -36,7 +36,10 @@ public static class ModelLocator
             throw new ModelException($"There is no pocket model \"{model}\"; there are: {known}.");
         }
         if (Path.Exists(model)) return Path.GetFullPath(model);
-        if (HuggingFaceCache.FromEnvironment().Find(model) is { } cached) return cached;
-        throw new ModelException($"\"{model}\" is neither a file nor a folder here, nor a name in the Hugging Face cache. Give the path of a diffusers folder or a .safetensors or .ckpt file.");
+        var cache = HuggingFaceCache.FromEnvironment();
+        if (cache.Find(model) is { } cached) return cached;
+        var isName = model.Contains('/', StringComparison.Ordinal) && !model.StartsWith('.') && HuggingFaceCache.IsModelName(model);
+        throw new ModelException($"\"{model}\" is neither a file nor a folder here{(isName ? $", nor in the Hugging Face cache ({string.Join(", ", cache.Folders)})" : "")}. "
+            + $"{(isName ? $"Fetch it there with hf download {model}, or give" : "Give")} the path of a folder in diffusers or transformers layout or of one .safetensors or .ckpt file; lora pretrain sd (or clip) --output DIR makes a small one of this project.");
     }
 }

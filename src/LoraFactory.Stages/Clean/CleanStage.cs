@@ -21,6 +21,9 @@ public sealed class CleanStage : IStage
     public IEnumerable<object> Options(Recipe recipe) => [recipe.Clean, new FolderSource(recipe.Label.Source, IsFolder(recipe) ? recipe.Label.Folder : "")];
 
     /// <inheritdoc/>
+    public IEnumerable<MachineFinding> Look(Recipe recipe) => IsFolder(recipe) ? FolderSurvey.Look(recipe.Label.Folder, recipe.Clean) : [];
+
+    /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context)
     {
         if (!IsFolder(context.Recipe)) return [PagesFile(context.Run), SeedFile(context.Run)];

@@ -16,12 +16,24 @@ internal static class KeptShare
                 ? "clean was given no pictures: the crawled pages show none; add seed.urls with pictures on your topic."
                 : $"clean was given no pictures: the crawl fetched none of the {notFetched} that it found; 2-clean/dropped.jsonl says why for each.");
         }
+        if (TooFew("clean kept", kept, judged, drops, options, folder) is { } fault) throw new LoraException($"{fault} 2-clean/dropped.jsonl lists every picture.");
+    }
+
+    /// <summary>What is too little about <paramref name="kept"/> of <paramref name="judged"/> pictures, with the three commonest reasons; null where it is enough.</summary>
+    public static string? TooFew(string subject, int kept, int judged, IReadOnlyDictionary<string, int> drops, CleanOptions options, bool folder)
+    {
         var share = (double)kept / judged;
-        if (kept >= options.MinKept && share >= options.MinKeptShare) return;
+        if (kept >= options.MinKept && share >= options.MinKeptShare) return null;
+        return $"{subject} {kept} of {judged} pictures ({share:P1}), but a run needs {options.MinKept} (clean.min_kept) and {options.MinKeptShare:P0} (clean.min_kept_share)."
+            + (drops.Count == 0 ? "" : $" Commonest reasons: {Reasons(drops, options, folder)}.");
+    }
+
+    /// <summary>The three commonest reasons, each with its count and what to change.</summary>
+    public static string Reasons(IReadOnlyDictionary<string, int> drops, CleanOptions options, bool folder)
+    {
         var advice = drops.Where(drop => drop.Key != CleanStage.NotFetched).OrderByDescending(drop => drop.Value).ThenBy(drop => drop.Key, StringComparer.Ordinal).Take(3)
             .Select(drop => $"{drop.Key} {drop.Value} ({Advice(drop.Key, options, folder)})");
-        throw new LoraException($"clean kept {kept} of {judged} pictures ({share:P1}), but a run needs {options.MinKept} (clean.min_kept) and {options.MinKeptShare:P0} (clean.min_kept_share). "
-            + $"Commonest reasons: {string.Join("; ", advice)}. 2-clean/dropped.jsonl lists every picture.");
+        return string.Join("; ", advice);
     }
 
     /// <summary>", most dropped as off-topic (12)" or nothing.</summary>

@@ -49,11 +49,11 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, int 
         }
         if (PictureHeader.Read(bytes) is not { } header) return new(null, "damaged", "no readable PNG, JPEG, WebP, GIF, TIFF or BMP");
         // The header alone rules out most; nothing of these is decoded.
-        if (BySize(header.Width, header.Height) is { } early) return new(null, early.Reason, early.Detail);
+        if (BySize(options, header.Width, header.Height) is { } early) return new(null, early.Reason, early.Detail);
         try
         {
             var picture = await decoder.DecodeAsync(bytes, token);
-            if (BySize(picture.Width, picture.Height) is { } late) return new(null, late.Reason, late.Detail);
+            if (BySize(options, picture.Width, picture.Height) is { } late) return new(null, late.Reason, late.Detail);
             var measured = MeasuredPicture.Of(picture, header.Frames);
             if (measured.Signals["picture_contrast"] < BlankContrast || measured.Signals["picture_uniform"] > BlankUniform)
                 return new(null, "blank", $"contrast {measured.Signals["picture_contrast"]:0.####}, {measured.Signals["picture_uniform"]:P1} of one grey level");
@@ -72,7 +72,8 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, int 
         }
     }
 
-    private (string Reason, string Detail)? BySize(int width, int height)
+    /// <summary>Why a picture of this size is dropped, null where it is not.</summary>
+    public static (string Reason, string Detail)? BySize(CleanOptions options, int width, int height)
     {
         var size = $"{width}×{height}";
         if ((long)width * height > options.MaxMegapixels * 1_000_000) return ("too-large", size);

@@ -21,7 +21,18 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
     public bool KeepsState => true;
 
     /// <inheritdoc/>
-    public void Require(StageContext context) => forecast.Files(context.Recipe);
+    public IEnumerable<MachineFinding> Look(Recipe recipe)
+    {
+        try
+        {
+            forecast.Examine(recipe);
+            return [];
+        }
+        catch (LoraException e)
+        {
+            return [MachineFinding.Of("LR201", "base.model", e)];
+        }
+    }
 
     /// <inheritdoc/>
     public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context), token);

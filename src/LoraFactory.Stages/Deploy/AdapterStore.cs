@@ -42,6 +42,23 @@ public sealed class AdapterStore(string folder)
     /// <summary>Absolute path.</summary>
     public string Folder { get; } = Path.GetFullPath(folder);
 
+    /// <summary>Why nothing can be stored here, null where it can; tried in the nearest folder that is there, with a file that goes at once.</summary>
+    public string? WriteFault()
+    {
+        var near = Folder;
+        while (!Path.Exists(near) && Path.GetDirectoryName(near) is { } above) near = above;
+        if (!Directory.Exists(near)) return $"{near} is a file, so {Folder} cannot hold a version store. Name another folder.";
+        try
+        {
+            using var probe = new FileStream(Path.Combine(near, $".lora-{Guid.NewGuid():N}.tmp"), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"{near} cannot be written to ({e.Message.TrimEnd('.')}). Name another folder, or change its permissions.";
+        }
+    }
+
     /// <summary>Names in the store.</summary>
     public IReadOnlyList<string> Names => !Directory.Exists(Folder) ? []
         : [.. Directory.EnumerateDirectories(Folder).Where(d => File.Exists(Path.Combine(d, "versions.json"))).Select(d => Path.GetFileName(d)).Where(IsName).Order(StringComparer.Ordinal)];

@@ -27,6 +27,9 @@ public sealed class DeployStage : IStage
     public IEnumerable<object> Options(Recipe recipe) => [recipe.Deploy, recipe.Name, recipe.Base, recipe.Label.Trigger, recipe.Evaluate.Strength];
 
     /// <inheritdoc/>
+    public IEnumerable<MachineFinding> Look(Recipe recipe) => new AdapterStore(recipe.Deploy.Store).WriteFault() is { } fault ? [new("LR208", "deploy.store", fault)] : [];
+
+    /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context) =>
     [
         context.Run.File(StageName.Train, "adapter.safetensors"), context.Run.File(StageName.Train, "proof.safetensors"),

@@ -26,15 +26,16 @@ public sealed class LabelStage : IStage
     ];
 
     /// <inheritdoc/>
-    public void Require(StageContext context)
+    public IEnumerable<MachineFinding> Look(Recipe recipe)
     {
         try
         {
-            ModelLocator.Find(context.Recipe.Base.Clip);
+            ClipScorer.Examine(ModelLocator.Find(recipe.Base.Clip));
+            return [];
         }
-        catch (ModelException e)
+        catch (Exception e) when (e is ModelException or IOException or UnauthorizedAccessException)
         {
-            throw new LoraException($"base.clip: {e.Message}", ExitCode.BadUsage, e);
+            return [MachineFinding.Of("LR202", "base.clip", e)];
         }
     }
 

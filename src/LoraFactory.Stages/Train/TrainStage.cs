@@ -25,16 +25,17 @@ public sealed class TrainStage : IStage
     public IEnumerable<KeyValuePair<string, string>> Extracts(StageContext context) => PlanFile.Extract(context.Run);
 
     /// <inheritdoc/>
-    public void Require(StageContext context)
+    public IEnumerable<MachineFinding> Look(Recipe recipe)
     {
-        if (context.Recipe.Resources.Device != "cuda") return;
+        if (recipe.Resources.Device != "cuda") return [];
         try
         {
-            Compute.Use(context.Recipe.Resources.Device, context.Recipe.Resources.Threads);
+            Compute.Use(recipe.Resources.Device, recipe.Resources.Threads);
+            return [];
         }
         catch (ModelException e)
         {
-            throw new LoraException(e.Message, ExitCode.BadUsage, e);
+            return [MachineFinding.Of("LR203", "resources.device", e)];
         }
     }
 

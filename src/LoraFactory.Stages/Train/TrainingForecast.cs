@@ -70,6 +70,22 @@ public sealed class TrainingForecast : ITrainingForecast
     }
 
     /// <inheritdoc/>
+    public void Examine(Recipe recipe)
+    {
+        try
+        {
+            var path = ModelLocator.Find(recipe.Base.Model);
+            DiffusionModel.Examine(path);
+            Configs(path);
+            if (recipe.Base.Prediction == "auto") PredictionOf(path);
+        }
+        catch (Exception e) when (e is ModelException or IOException or UnauthorizedAccessException)
+        {
+            throw new LoraException($"base.model: {e.Message}", ExitCode.BadUsage, e);
+        }
+    }
+
+    /// <inheritdoc/>
     public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources)
     {
         var (config, vae) = Configs(facts.Path);

@@ -21,9 +21,14 @@ public sealed class FactoryLineTests : IDisposable
 
         public bool Stands(StageContext context) => name != StageName.Label || File.Exists(Path.Combine(context.Run.Path, "..", "shelf.txt"));
 
-        public void Require(StageContext context)
+        public IEnumerable<MachineFinding> Look(Recipe recipe)
         {
-            if (name == StageName.Label && context.Recipe.Base.Clip == "missing") throw new LoraException("base.clip: there is no missing");
+            if (name != StageName.Label) yield break;
+            yield return new("LR205", "label.folder", "3 pictures", Severity.Note);
+            if (recipe.Base.Clip != "missing") yield break;
+            yield return new("LR202", "base.clip", "there is no missing");
+            yield return new("LR202", "base.clip", "there is no missing");
+            yield return new("LR204", "label.folder", "it is not there");
         }
 
         public IEnumerable<string> Inputs(StageContext context) =>
@@ -131,7 +136,8 @@ public sealed class FactoryLineTests : IDisposable
     public async Task What_a_later_stage_lacks_is_said_before_the_first_one_runs()
     {
         var context = Context(new Recipe { Base = new() { Clip = "missing" } });
-        Assert.Contains("no missing", (await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(), context))).Message);
+        var refused = await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(), context));
+        Assert.Equal(("base.clip: there is no missing\nlabel.folder: it is not there", ExitCode.BadUsage), (refused.Message, refused.Code)); // all at once, each once
         Assert.Empty(log);
         Assert.Equal("Crawl Clean", await RunAsync(Line(), context, new LineRequest(To: StageName.Clean)));
     }

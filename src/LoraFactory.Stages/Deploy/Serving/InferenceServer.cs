@@ -68,10 +68,28 @@ public sealed class InferenceServer : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             await server.DisposeAsync();
-            throw new LoraException($"Port {port} on {address} cannot be listened on ({e.Message}). Choose another with --port, or 0 for a free one.", inner: e);
+            throw new LoraException($"{Taken(address, port, e)} Choose another with --port, or 0 for a free one.", inner: e);
         }
         return server;
     }
+
+    /// <summary>Why a port cannot be listened on now, null where it can; 0 always can.</summary>
+    public static string? PortFault(IPAddress address, int port)
+    {
+        if (port == 0) return null;
+        try
+        {
+            using var probe = new TcpListener(address, port);
+            probe.Start();
+            return null;
+        }
+        catch (SocketException e)
+        {
+            return $"{Taken(address, port, e)} Choose another, or 0 for a free one.";
+        }
+    }
+
+    private static string Taken(IPAddress address, int port, Exception failure) => $"Port {port} on {address} cannot be listened on ({failure.Message}).";
 
     /// <summary>Where it listens, e.g. http://127.0.0.1:7860.</summary>
     public string Url => app.Urls.First();

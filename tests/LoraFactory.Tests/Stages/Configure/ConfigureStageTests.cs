@@ -120,6 +120,7 @@ public sealed class ConfigureStageTests
     {
         public BaseFacts Facts(Recipe recipe) => found;
         public IReadOnlyList<string> Files(Recipe recipe) => [];
+        public void Examine(Recipe recipe) { }
         public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources) => new(1, 10, memory(train, resources), 1000);
     }
 }

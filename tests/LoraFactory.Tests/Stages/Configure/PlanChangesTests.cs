@@ -139,6 +139,8 @@ public sealed class PlanChangesTests : IDisposable
 
         public IReadOnlyList<string> Files(Recipe recipe) => [path];
 
+        public void Examine(Recipe recipe) { }
+
         public Forecast Estimate(BaseFacts facts, TrainOptions train, int pictures, ResourceOptions resources) => new(SecondsPerStep, 10, 500, 1000);
     }
 }

@@ -1,0 +1,132 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using LoraFactory.Cli;
+using LoraFactory.Images;
+using LoraFactory.Models.Weights;
+
+namespace LoraFactory.Tests.Cli;
+
+/// <summary>lora check says before a run what the run would meet on this machine, in the run's own sentences.</summary>
+public sealed class CheckCommandTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public async Task What_this_machine_lacks_is_a_warning_each_in_the_words_of_the_run()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        Pictures("pictures", [(80, 80), (80, 40), (80, 80), (300, 80)]);
+        File.WriteAllText(folder.File("pictures/p9.png"), "no picture");
+        File.WriteAllText(folder.File("a-file"), "");
+        var recipe = Recipe($"""
+            base:
+              model: {folder.File("nowhere.safetensors")}
+              clip: somebody/no-clip
+            deploy:
+              store: {folder.File("a-file")}/store
+              port: {((IPEndPoint)taken.LocalEndpoint).Port}
+            """);
+        var (code, text, _) = await Run("check", recipe);
+        var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal((0, "LR205 LR206 LR202 LR201 LR208 LR209 ok"), (code, string.Join(' ', lines.Select(l => l.Split(' ') is [_, { Length: 5 } id, ..] && id[..2] == "LR" ? id : "ok"))));
+        Assert.Equal("note LR205 label.folder: 5 pictures, 1 with a caption beside them. r.yaml:5", lines[0]);
+        Assert.StartsWith("warning LR206 label.folder: by their headers clean would keep at most 2 of 5 pictures (40.0%), but a run needs 8 (clean.min_kept) and 5% (clean.min_kept_share). Commonest reasons: ", lines[1].Replace(" %", "%", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains("too-small 1 (lower clean.min_side below 64)", lines[1], StringComparison.Ordinal);
+        Assert.Contains("nor in the Hugging Face cache (", lines[2], StringComparison.Ordinal); // where it looked, and how to get one
+        Assert.Contains("hf download somebody/no-clip", lines[2], StringComparison.Ordinal);
+        Assert.Contains("lora pretrain sd", lines[3], StringComparison.Ordinal);
+        Assert.DoesNotContain("hf download", lines[3], StringComparison.Ordinal); // a path is no name of a model
+
+        Assert.Equal(2, (await Run("check", recipe, "--strict")).Code);
+        var (_, json, _) = await Run("check", recipe, "--json");
+        using var parsed = JsonDocument.Parse(json);
+        Assert.True(parsed.RootElement.GetProperty("ok").GetBoolean());
+        var clip = parsed.RootElement.GetProperty("problems").EnumerateArray().Single(p => p.GetProperty("id").GetString() == "LR202");
+        Assert.Equal(("warning", "base.clip", 9), (clip.GetProperty("severity").GetString(), clip.GetProperty("key").GetString(), clip.GetProperty("line").GetInt32()));
+
+        // the run says the same, all at once, before its first stage
+        var (ran, _, error) = await Run("run", recipe, "--runs-dir", folder.File("runs"));
+        Assert.Equal(2, ran);
+        foreach (var line in lines[1..5]) Assert.Contains(line[14..line.LastIndexOf(" r.yaml:", StringComparison.Ordinal)].TrimEnd('.'), error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder.File("runs/r/1-crawl")));
+    }
+
+    [Fact]
+    public async Task Pictures_that_clean_will_drop_are_counted_and_enough_others_let_the_run_begin()
+    {
+        Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9), (63, 80)]);
+        var (code, text, _) = await Run("check", Recipe("deploy: {port: 0}"), "--strict");
+        Assert.Equal(2, code);
+        Assert.Contains("warning LR207 label.folder: 1 of 10 pictures will be dropped: too-small 1 (lower clean.min_side below 64). r.yaml:5", text, StringComparison.Ordinal);
+        var (fine, said, _) = await Run("check", Recipe("deploy: {port: 0}"), "--set", "clean.min_side=60", "--strict");
+        Assert.Equal((0, true), (fine, said.EndsWith(": ok\n", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_base_that_is_there_but_no_base_is_said_and_so_is_a_half_loaded_one()
+    {
+        var assets = Path.Combine(TestData.Root, "assets");
+        var half = Directory.CreateDirectory(folder.File("half")).FullName;
+        foreach (var part in (string[])["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
+            Directory.CreateSymbolicLink(Path.Combine(half, part), Path.Combine(assets, "pocket-sd", part));
+        File.Copy(Path.Combine(assets, "pocket-sd", "model_index.json"), Path.Combine(half, "model_index.json"));
+        Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9)]);
+        async Task<string> Check(string model, string clip = "pocket-clip") => (await Run("check", Recipe($"base: {{model: {model}, clip: {clip}}}\ndeploy: {{port: 0}}"))).Output;
+
+        Assert.DoesNotContain("LR201", await Check(half), StringComparison.Ordinal);
+        Directory.Delete(Path.Combine(half, "vae"));
+        Directory.CreateDirectory(Path.Combine(half, "vae"));
+        File.Copy(Path.Combine(assets, "pocket-sd", "vae", "config.json"), Path.Combine(half, "vae", "config.json"));
+        Assert.Contains("holds no weights", await Check(half), StringComparison.Ordinal);
+        Assert.Contains("it has no model_index.json", await Check(Path.Combine(assets, "pocket-clip")), StringComparison.Ordinal);
+        Assert.Contains("LR202 base.clip:", await Check("pocket-sd", half), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(7, true)]
+    [InlineData(8, false)]
+    [InlineData(0, false)] // made from the captions
+    public async Task Too_few_prompts_are_a_warning(int prompts, bool warned)
+    {
+        Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9)]);
+        var (code, text, _) = await Run("check", Recipe($"deploy: {{port: 0}}\nevaluate:\n  prompts: [{string.Join(", ", Enumerable.Range(0, prompts).Select(i => $"\"thing {i}\""))}]"));
+        Assert.Equal((0, warned), (code, text.Contains("warning LR153 evaluate.prompts: ", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void A_missing_model_is_said_with_where_it_was_looked_for_and_how_to_get_one()
+    {
+        var message = Assert.Throws<LoraFactory.Models.ModelException>(() => ModelLocator.Find("somebody/something")).Message;
+        Assert.All(HuggingFaceCache.FromEnvironment().Folders, f => Assert.Contains(f, message, StringComparison.Ordinal));
+        Assert.Contains("hf download somebody/something", message, StringComparison.Ordinal);
+        Assert.Contains("lora pretrain sd", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("hf download", Assert.Throws<LoraFactory.Models.ModelException>(() => ModelLocator.Find("./no/such.safetensors")).Message, StringComparison.Ordinal);
+    }
+
+    private string Recipe(string rest)
+    {
+        var path = folder.File("r.yaml");
+        File.WriteAllText(path, $"name: r\nclean: {{min_side: 64}}\nlabel:\n  source: folder\n  folder: {folder.File("pictures")}\n  trigger: x\n{rest}\n");
+        return path;
+    }
+
+    private void Pictures(string name, (int Width, int Height)[] sizes)
+    {
+        var at = Directory.CreateDirectory(folder.File(name)).FullName;
+        for (var i = 0; i < sizes.Length; i++) File.WriteAllBytes(Path.Combine(at, $"p{i}.png"), PictureWriter.Png(Picture.Filled(sizes[i].Width, sizes[i].Height, (byte)i, 9, 9)));
+        File.WriteAllText(Path.Combine(at, "p0.txt"), "a caption");
+    }
+
+    private static async Task<(int Code, string Output, string Error)> Run(params string[] args)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        var code = await CommandLine.RunAsync(args, output, error, TestContext.Current.CancellationToken);
+        return (code, output.ToString(), error.ToString());
+    }
+}
