@@ -287,6 +287,10 @@ public sealed record EvaluateOptions
     /// <summary>With fewer prompts than this the intervals are too wide for the gates: each prompt is one observation.</summary>
     public const int EnoughPrompts = 8;
 
+    /// <summary>What is wrong with so few prompts, null where they are enough.</summary>
+    public static string? TooFew(int prompts) => prompts >= EnoughPrompts ? null
+        : $"{prompts} {(prompts == 1 ? "prompt is" : "prompts are")} too few to judge by: each is one observation, and the intervals are too wide for the gates";
+
     /// <summary>Prompts.</summary>
     [Option("Prompts drawn by base and adapter on the same seeds; {trigger} is replaced. Empty makes them from the topic's captions.", Max = 1000)]
     public IReadOnlyList<string> Prompts { get; init; } = [];
@@ -314,8 +318,8 @@ public sealed record DeployOptions
     [Option("Directory of the version store; relative to the working directory.", Min = 1, IsPath = true)]
     public string Store { get; init; } = "runs/store";
     /// <summary>Licence on the card.</summary>
-    [Option("Licence written on the card (SPDX).", Min = 1, Max = 100)]
-    public string Licence { get; init; } = "CC0-1.0";
+    [Option("Licence written on the card (SPDX); yours to choose, with the pictures' own licences and the base's in mind. Empty says on the card that none is stated.", Max = 100)]
+    public string Licence { get; init; } = "";
     /// <summary>Require the report's gates.</summary>
     [Option("Make an adapter champion only when every gate of its report holds.")]
     public bool RequirePassed { get; init; } = true;

@@ -81,7 +81,7 @@ public static partial class RecipeRules
         yield return new("LR151", ["evaluate.prompts", "label.trigger"], r => r.Label.Trigger.Length == 0 && r.Evaluate.Prompts.Any(p => p.Contains("{trigger}", StringComparison.Ordinal)) ? "{trigger} is replaced by nothing, since label.trigger is empty" : null,
             "Set label.trigger", Severity.Warning);
         yield return new("LR152", ["evaluate.prompts"], r => r.Evaluate.Prompts.Any(string.IsNullOrWhiteSpace) ? "a prompt is blank" : null, "Delete it");
-        yield return new("LR153", ["evaluate.prompts"], r => r.Evaluate.Prompts.Count > 0 && r.Evaluate.Prompts.Concat(r.Evaluate.Also).Distinct(StringComparer.Ordinal).Count() is var n and < EvaluateOptions.EnoughPrompts ? $"{n} {(n == 1 ? "prompt is" : "prompts are")} too few to judge by: each is one observation, and the intervals would be too wide for the gates" : null,
+        yield return new("LR153", ["evaluate.prompts"], r => r.Evaluate.Prompts.Count > 0 ? EvaluateOptions.TooFew(r.Evaluate.Prompts.Concat(r.Evaluate.Also).Distinct(StringComparer.Ordinal).Count()) : null,
             $"Name at least {EvaluateOptions.EnoughPrompts}, on things that the pictures do not show", Severity.Warning);
     }
 

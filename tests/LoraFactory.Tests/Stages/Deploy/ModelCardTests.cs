@@ -1,0 +1,35 @@
+using LoraFactory.Flow;
+using LoraFactory.Stages.Deploy;
+
+namespace LoraFactory.Tests.Stages.Deploy;
+
+public sealed class ModelCardTests
+{
+    [Fact]
+    public void A_licence_that_nobody_chose_is_not_claimed()
+    {
+        var card = Card(new DeployOptions(), null, null, "CC-BY-4.0");
+        Assert.Contains("\nlicense: \"unknown\"\n", card, StringComparison.Ordinal);
+        Assert.Contains("\n- 2: licence not stated\n- 1 under CC-BY-4.0\n", card, StringComparison.Ordinal);
+        Assert.Contains("No licence is stated for the adapter: `deploy.licence` was not set", card, StringComparison.Ordinal);
+        Assert.DoesNotContain("cc0", card, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public void A_chosen_licence_stands_beside_what_the_pictures_say()
+    {
+        var card = Card(new DeployOptions { Licence = "CC-BY-NC-4.0" }, null, "CC0-1.0", "CC0-1.0");
+        Assert.Contains("\nlicense: \"cc-by-nc-4.0\"\n", card, StringComparison.Ordinal);
+        Assert.Contains("\n- 2 under CC0-1.0\n- 1: licence not stated\n", card, StringComparison.Ordinal);
+        Assert.Contains("under CC-BY-NC-4.0, as its maker chose (`deploy.licence`). 1 of 3 pictures state no licence", card, StringComparison.Ordinal);
+        Assert.DoesNotContain("cannot be told", Card(new DeployOptions { Licence = "MIT" }, "CC0-1.0"), StringComparison.Ordinal);
+    }
+
+    private static string Card(DeployOptions deploy, params string?[] licences)
+    {
+        var records = licences.Select((l, i) => new LoraFactory.Flow.Record { Id = $"r{i}", PageId = "", PageUrl = "", PictureUrl = $"{i}.png", BlobHash = "b", Width = 1, Height = 1, Licence = l }).ToList();
+        var plan = new TrainPlan { Id = "p", Train = new(), BasePath = "/b", BaseHash = "h", Values = [], EstimatedMemoryMiB = 1, TrainSampleIds = [], ValidationSampleIds = [] };
+        var adapter = new Adapter { Id = "a", PlanId = "p", Path = "x", Sha256 = "s", Steps = 1, FinalLoss = 1, ValidationLoss = 1, Seconds = 1, PeakMemoryMiB = 1 };
+        return ModelCard.Of(new Recipe { Deploy = deploy }, plan, adapter, new Report("i", "a", true, "Passed.", []), [], records);
+    }
+}
