@@ -225,7 +225,11 @@ public sealed record Adapter
 /// <param name="Passed">Whether every gate holds.</param>
 /// <param name="Verdict">One sentence.</param>
 /// <param name="Metrics">Each metric with n and its 95 % interval.</param>
-public sealed record Report(string Id, string AdapterId, bool Passed, string Verdict, IReadOnlyList<Metric> Metrics);
+public sealed record Report(string Id, string AdapterId, bool Passed, string Verdict, IReadOnlyList<Metric> Metrics)
+{
+    /// <summary>What to change after each missed gate, a sentence each; empty where there is nothing to say.</summary>
+    public IReadOnlyList<string> Advice { get; init; } = [];
+}
 
 /// <summary>A measured quantity with its 95 % interval. <paramref name="Gate"/> is the rule it was judged by, null when it only informs.</summary>
 public sealed record Metric(string Name, double Value, double Low, double High, int N, string? Gate, bool? Passed, string Meaning);

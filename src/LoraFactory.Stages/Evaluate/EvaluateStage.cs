@@ -44,13 +44,17 @@ public sealed class EvaluateStage : IStage
         using var clip = ClipScorer.Load(ModelLocator.Find(recipe.Base.Clip), device);
         var set = Embed(context, clip, prompts, drawn, samples, token);
         var (metrics, passed, verdict) = Metrics.Judge(set);
-        var report = new Report(ContentId.Of([adapter.Id, .. metrics.Select(m => $"{m.Name}={m.Value:R}")]), adapter.Id, passed, verdict, [.. metrics, drawn.Speed]);
+        var report = new Report(ContentId.Of([adapter.Id, .. metrics.Select(m => $"{m.Name}={m.Value:R}")]), adapter.Id, passed, verdict, [.. metrics, drawn.Speed])
+        {
+            Advice = GateAdvice.Of(metrics, plan, adapter.Steps, plan.TrainSampleIds.Count),
+        };
 
         var grid = PictureWriter.Png(Grid(prompts, drawn));
         AtomicFile.Write(run.File(StageName.Evaluate, "grid.png"), stream => stream.Write(grid));
         var page = ReportPage.Html(Content(context, plan, adapter, report, samples, grid));
         AtomicFile.WriteText(run.File(StageName.Evaluate, "report.html"), page);
         RunDirectory.WriteJson(run.File(StageName.Evaluate, "report.json"), report);
+        foreach (var sentence in report.Advice) context.Progress.Line($"  → {sentence}");
         return new(1, 1, new Dictionary<string, int>(), $"{verdict} See {run.File(StageName.Evaluate, "report.html")}");
     }
 

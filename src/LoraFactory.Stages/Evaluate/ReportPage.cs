@@ -50,6 +50,7 @@ public static class ReportPage
         html.Append($"<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{Text(c.Title)}: report</title><style>{Style}</style></head><body>");
         html.Append($"<h1>{Text(c.Title)}</h1><p class=\"dim\">Adapter {Text(c.Report.AdapterId)}, report {Text(c.Report.Id)}</p>");
         html.Append($"<p class=\"verdict {(c.Report.Passed ? "passed" : "failed")}\">{Text(c.Report.Verdict)}</p>");
+        if (c.Report.Advice.Count > 0) html.Append($"<h2>What to change</h2><ul>{string.Concat(c.Report.Advice.Select(a => $"<li>{Text(a)}</li>"))}</ul>");
         html.Append("<h2>Base and adapter, same prompts, same seeds</h2>").Append(Image(c.Grid, "grid of base and adapter pictures"));
         html.Append("<h2>Measured</h2><table><tr><th>metric</th><th>value</th><th>95 % interval</th><th>n</th><th>gate</th><th>meaning</th></tr>");
         foreach (var m in c.Report.Metrics)

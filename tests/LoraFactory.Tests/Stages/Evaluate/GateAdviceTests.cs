@@ -1,0 +1,83 @@
+using LoraFactory.Flow;
+using LoraFactory.Stages.Evaluate;
+
+namespace LoraFactory.Tests.Stages.Evaluate;
+
+public sealed class GateAdviceTests
+{
+    private static readonly TrainPlan Plan = new()
+    {
+        Id = "p", Train = new() { Steps = 600, Rank = 16, LearningRate = 2e-3, Patience = 4 }, BasePath = "/b", BaseHash = "h", Values = [], EstimatedMemoryMiB = 1, TrainSampleIds = [], ValidationSampleIds = [],
+    };
+
+    [Fact]
+    public void Nothing_is_said_where_all_gates_hold() => Assert.Empty(Of(Held("clip_score_delta"), Held("style_similarity"), new("seconds_per_picture", 1, 1, 1, 2, null, null, "")));
+
+    [Theory]
+    [InlineData("style_similarity", 0.25, 0.1, "train.steps to about 1800 (3 times the 600 taken")]
+    [InlineData("style_similarity", 0.45, 0.3, "train.steps to about 1000 (1.7 times the 600 taken")]
+    [InlineData("style_similarity", -0.2, -0.3, "train.steps to about 1800")]
+    [InlineData("style_similarity", 0.45, 0.3, "train.learning_rate from 0.002 to 0.003 or train.rank from 16 to 32")]
+    [InlineData("style_similarity", 0.7, 0.4, "about 27 prompts (evaluate.prompts) would tell")] // 12 · (0.3 / 0.2)²
+    [InlineData("style_similarity", 0.51, 0.3, "too near to the gate")]
+    [InlineData("clip_score_delta", 0.1, -0.02, "about 18 prompts")]
+    [InlineData("clip_score_delta", -0.1, -0.2, "the words that call it")]
+    [InlineData("prompt_obedience", 0.6, 0.52, "train.steps to about 360 (of 600), or train.learning_rate to 0.001 (of 0.002)")]
+    [InlineData("prompt_obedience", 0.8, 0.45, "about 17 prompts")]
+    [InlineData("diversity", 0.2, 0.1, "train.steps to about 360")]
+    [InlineData("memorisation", 0.5, 0.3, "lower train.rank from 16 to 8")]
+    public void Each_missed_gate_says_what_to_change_by_how_much(string metric, double value, double low, string says)
+    {
+        var advice = Assert.Single(Of(Missed(metric, value, low)));
+        Assert.StartsWith(metric + ": ", advice, StringComparison.Ordinal);
+        Assert.Contains(says, advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_metric_that_may_gate_has_advice()
+    {
+        foreach (var name in Metrics.All.Select(m => m.Name))
+            foreach (var value in (double[])[-1, 0.1, 0.4, 0.6, 0.9]) Assert.Single(Of(Missed(name, value, -2)));
+    }
+
+    [Fact]
+    public void Advice_never_pulls_both_ways()
+    {
+        var both = string.Join('\n', Of(Missed("clip_score_delta", -0.1, -0.2), Missed("style_similarity", 0.3, 0.1), Missed("prompt_obedience", 0.6, 0.4)));
+        Assert.DoesNotContain("train.steps to", both, StringComparison.Ordinal);
+        Assert.Contains("train.rank from 16 to 32", both, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_training_that_stopped_early_is_not_told_to_plan_more_steps()
+    {
+        var advice = Assert.Single(GateAdvice.Of([Missed("style_similarity", 0.3, 0.1)], Plan, 300, 80));
+        Assert.Contains("stopped at step 300 of 600", advice, StringComparison.Ordinal);
+        Assert.Contains("raise train.patience from 4", advice, StringComparison.Ordinal);
+        Assert.DoesNotContain("train.steps to", advice, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(7, true)]
+    [InlineData(8, false)]
+    public void Too_few_prompts_are_said_even_where_all_gates_hold(int prompts, bool said) =>
+        Assert.Equal(said, Of(Held("style_similarity") with { N = prompts }).Any(a => a.StartsWith($"evaluate.prompts: {prompts} prompts are too few", StringComparison.Ordinal)));
+
+    [Fact]
+    public void The_page_shows_it()
+    {
+        ReportContent Content(params string[] advice) => new()
+        {
+            Title = "t", Report = new("i", "a", advice.Length == 0, "v", []) { Advice = advice }, Grid = [], TrainingPictures = [], Loss = [], Validation = [], Data = [], Plan = [], Lineage = [],
+        };
+        Assert.Contains("<h2>What to change</h2><ul><li>more &amp; more</li></ul>", ReportPage.Html(Content("more & more")), StringComparison.Ordinal);
+        Assert.DoesNotContain("What to change", ReportPage.Html(Content()), StringComparison.Ordinal);
+    }
+
+    private static IReadOnlyList<string> Of(params Metric[] metrics) => GateAdvice.Of(metrics, Plan, 600, 80);
+
+    private static Metric Missed(string name, double value, double low) => new(name, value, low, value + 0.1, 12, "gate", false, "");
+
+    private static Metric Held(string name) => new(name, 0.9, 0.8, 1, 12, "gate", true, "");
+}
