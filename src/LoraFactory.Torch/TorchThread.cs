@@ -5,17 +5,20 @@ namespace LoraFactory.Torch;
 
 /// <summary>
 /// The one thread that does a job's tensor work. OpenMP makes a team of workers per calling thread, and gradient mode is per thread:
-/// work spread over pool threads would run many teams at once and lose its mode.
+/// work spread over pool threads would run many teams at once and lose its mode. <see cref="TorchTeam"/> helps it with work that falls into parts.
 /// </summary>
 public sealed class TorchThread : IDisposable
 {
     private static readonly Lazy<TorchThread> One = new(() => new TorchThread());
     private readonly BlockingCollection<Action> work = [];
     private readonly Thread thread;
+    private readonly int threads;
 
-    private TorchThread()
+    /// <summary>Starts it; its operators have <paramref name="threads"/> threads, 0 for <see cref="UsualThreads"/>.</summary>
+    internal TorchThread(string name = "tensors", int threads = 0)
     {
-        thread = new Thread(Loop, maxStackSize: 16 << 20) { IsBackground = true, Name = "tensors" };
+        this.threads = threads;
+        thread = new Thread(Loop, maxStackSize: 16 << 20) { IsBackground = true, Name = name };
         thread.Start();
     }
 
@@ -82,7 +85,7 @@ public sealed class TorchThread : IDisposable
         var first = true;
         foreach (var action in work.GetConsumingEnumerable())
         {
-            if (first) UseAllProcessors();
+            if (first) SetThreads();
             first = false;
             action();
         }
@@ -94,11 +97,12 @@ public sealed class TorchThread : IDisposable
     /// </summary>
     public static int UsualThreads => int.TryParse(Environment.GetEnvironmentVariable("OMP_NUM_THREADS"), out var n) && n > 0 ? n : Math.Min(Environment.ProcessorCount, 16);
 
-    private static void UseAllProcessors()
+    private void SetThreads()
     {
         try
         {
-            TorchLibrary.Threads = UsualThreads;
+            TorchLibrary.Threads = threads > 0 ? threads : UsualThreads;
+            _ = TorchLibrary.Threads; // libtorch takes the number set last by any thread when a thread first asks for its own: ask now
         }
         catch (TorchException)
         {

@@ -30,11 +30,12 @@ public sealed class BenchCommand : ICommandFile
             if (r.Errors.Any() || r.GetValueOrDefault<int>() % 8 == 0) return;
             r.AddError("--latent takes a multiple of 8.");
         });
-        var rank = Number("--rank", "Rank on the attention projections", 8, 1, 1024);
+        var rank = Number("--rank", "Rank of the adapter", 8, 1, 1024);
+        var targets = OneOf("--targets", "Layers that carry it, as train.targets", ["attention", "attention-ff", "all"]);
         var steps = Number("--steps", "Steps of one timed run", 1, 1, 100_000);
         var checkpointing = Number("--ckpt", "1 recomputes activations in the backward pass", 0, 0, 1);
-        return Bench(world, "train", "Steps a second of LoRA training on random weights", [dims, batch, latent, rank, steps, checkpointing], (parsed, settings) =>
-            TrainBench.Run(new(parsed.GetValue(dims)!, parsed.GetValue(batch), parsed.GetValue(latent), parsed.GetValue(rank), parsed.GetValue(steps), parsed.GetValue(checkpointing) == 1), settings));
+        return Bench(world, "train", "Steps a second of LoRA training on random weights", [dims, batch, latent, rank, targets, steps, checkpointing], (parsed, settings) =>
+            TrainBench.Run(new(parsed.GetValue(dims)!, parsed.GetValue(batch), parsed.GetValue(latent), parsed.GetValue(rank), parsed.GetValue(steps), parsed.GetValue(checkpointing) == 1, parsed.GetValue(targets)!), settings));
     }
 
     private static Command Draw(CommandWorld world)

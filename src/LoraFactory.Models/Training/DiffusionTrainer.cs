@@ -22,6 +22,17 @@ public sealed record DiffusionBatch
     public Tensor? Weights { get; init; }
     /// <summary>SDXL's added conditions.</summary>
     public AddedCondition? Added { get; init; }
+
+    /// <summary>A view of some rows, in the current scope.</summary>
+    public DiffusionBatch Rows(long first, long count)
+    {
+        Tensor? Of(Tensor? t) => t?.Narrow(0, first, count);
+        return this with
+        {
+            Latents = Of(Latents)!, Noise = Of(Noise)!, Timesteps = Of(Timesteps)!, Context = Of(Context), TokenIds = Of(TokenIds), Mask = Of(Mask), Weights = Of(Weights),
+            Added = Added is { } a ? new(Of(a.TextEmbeds)!, Of(a.TimeIds)!) : null,
+        };
+    }
 }
 
 /// <summary>What a step did.</summary>
@@ -40,6 +51,9 @@ public sealed record DiffusionForward(Tensor Noisy, Tensor Prediction, Tensor Ta
 /// </summary>
 public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer optimizer)
 {
+    private const long FewWeights = 50_000_000;
+    private const long FewestPositions = 1024;
+
     private readonly Tensor[] parameters = [.. optimizer.Groups.SelectMany(g => g.Parameters).Select(p => p.Value)];
 
     /// <summary>Encodes <see cref="DiffusionBatch.TokenIds"/> to text states; needed when batches carry ids.</summary>
@@ -50,6 +64,13 @@ public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer op
 
     /// <summary>Precision of matrix products; losses, parameters and optimizer stay float32.</summary>
     public DType Precision { get; init; } = DType.Float32;
+
+    /// <summary>
+    /// Parts that a micro-batch is cut into, done at the same time where the machine has the processors (<see cref="TorchTeam"/>), 1 to the number of
+    /// its rows. Their gradients are added in order: the result depends on the number of parts in its last bits, never on that of threads.
+    /// For float32 on the processor, adapters without dropout and losses that are one mean over rows; see <see cref="PartsFor"/>.
+    /// </summary>
+    public int Parts { get; init; } = 1;
 
     /// <summary>The loss.</summary>
     public DiffusionLoss Loss => loss;
@@ -83,13 +104,54 @@ public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer op
     /// </summary>
     public double Accumulate(DiffusionBatch batch, int count = 1)
     {
+        var parts = (int)Math.Min(Parts, batch.Latents.Size(0));
+        if (parts > 1) return AccumulateParts(batch, parts, count);
         using var on = Autograd.WithGrad();
         using var scope = new Scope();
-        var f = Forward(batch);
-        var value = loss.Total(f.Prediction, f.Target, batch.Timesteps, batch.Mask, batch.Weights);
+        var value = Value(batch);
         var number = value.Item();
         if (double.IsFinite(number)) (count == 1 ? value : value / count).Backward();
         return number;
+    }
+
+    /// <summary>
+    /// Parts that make the best use of several processors: of at least 1024 latent positions each, so that calls do not outweigh the
+    /// arithmetic; 1 where weights are so many that reading them twice costs more than threads that wait for each other.
+    /// </summary>
+    public static int PartsFor(UNet unet, Device device, DType precision, long pictures, long side) =>
+        device.Type != DeviceType.Cpu || precision != DType.Float32 || unet.GradientCheckpointing || unet.Store.Parameters.Sum(p => p.Count) > FewWeights
+            ? 1 : (int)Math.Clamp(pictures * side * side / FewestPositions, 1, pictures);
+
+    private Tensor Value(DiffusionBatch batch)
+    {
+        var f = Forward(batch);
+        return loss.Total(f.Prediction, f.Target, batch.Timesteps, batch.Mask, batch.Weights);
+    }
+
+    private double AccumulateParts(DiffusionBatch batch, int parts, int count)
+    {
+        var rows = batch.Latents.Size(0);
+        var done = TorchTeam.Run(parts, i =>
+        {
+            var (first, end) = (rows * i / parts, rows * (i + 1) / parts);
+            using var on = Autograd.WithGrad();
+            using var scope = new Scope();
+            var share = (end - first) / (double)rows;
+            var value = Value(batch.Rows(first, end - first));
+            var number = value.Item();
+            return (Loss: number * share, Gradients: double.IsFinite(number) ? Array.ConvertAll(Autograd.Gradients(value * (share / count), parameters), g => g?.Own()) : []);
+        });
+        using var scope = new Scope();
+        var total = done.Sum(d => d.Loss);
+        for (var p = 0; p < parameters.Length && double.IsFinite(total); p++)
+            foreach (var (_, gradients) in done)
+            {
+                if (gradients[p] is not { } gradient) continue;
+                if (parameters[p].Grad() is { } sum) sum.Add_(gradient);
+                else parameters[p].SetGrad(gradient);
+            }
+        foreach (var gradient in done.SelectMany(d => d.Gradients)) gradient?.Dispose();
+        return total;
     }
 
     /// <summary>Clips the accumulated gradients, steps and clears; <paramref name="meanLoss"/> decides together with the norm whether it may.</summary>

@@ -12,12 +12,13 @@ namespace LoraFactory.Cli.Engine.Bench;
 /// <param name="Dims">Name of <see cref="BenchModels"/>.</param>
 /// <param name="Batch">Pictures a step; 0 takes the dimensions' own.</param>
 /// <param name="Latent">Side of the latents, a multiple of 4; 0 takes the dimensions' own.</param>
-/// <param name="Rank">Rank of the adapter on the attention projections.</param>
+/// <param name="Rank">Rank of the adapter.</param>
 /// <param name="Steps">Steps of one timed run.</param>
 /// <param name="Checkpointing">Recompute activations in the backward pass.</param>
-public sealed record TrainBenchOptions(string Dims = "tiny", int Batch = 0, int Latent = 0, int Rank = 8, int Steps = 1, bool Checkpointing = false);
+/// <param name="Targets">Layers that carry the adapter, a name of train.targets.</param>
+public sealed record TrainBenchOptions(string Dims = "tiny", int Batch = 0, int Latent = 0, int Rank = 8, int Steps = 1, bool Checkpointing = false, string Targets = "attention");
 
-/// <summary>LoRA training steps through the trainer that the stage uses: adapter on the attention projections, AdamW, random frozen weights.</summary>
+/// <summary>LoRA training steps through the trainer that the stage uses: AdamW, random frozen weights.</summary>
 public static class TrainBench
 {
     /// <summary>Measures; gives the line.</summary>
@@ -27,12 +28,15 @@ public static class TrainBench
         var (batch, latent) = (options.Batch > 0 ? options.Batch : model.Batch, options.Latent > 0 ? options.Latent : model.Latent);
         using var unet = new UNet(model.UNet) { GradientCheckpointing = options.Checkpointing };
         unet.Store.Initialize();
-        using var adapter = LoraAdapter.Create([new("unet", unet.Store, new() { Rank = options.Rank, Alpha = options.Rank })], seed: 0);
+        using var adapter = LoraAdapter.Create([new("unet", unet.Store, new() { Targets = LoraTargets.Named(options.Targets), Rank = options.Rank, Alpha = options.Rank })], seed: 0);
         adapter.RequireGrad(true);
         adapter.Attach("unet", unet.Store);
         var trainable = adapter.Parameters();
         using var optimizer = new Adam([new([.. trainable.Select((p, i) => new Trainable($"{i}", p))], 1e-4, 0.01)]);
-        var trainer = new DiffusionTrainer(unet, new(NoiseSchedule.StableDiffusion(), new()), optimizer);
+        var trainer = new DiffusionTrainer(unet, new(NoiseSchedule.StableDiffusion(), new()), optimizer)
+        {
+            Parts = DiffusionTrainer.PartsFor(unet, Device.Cpu, DType.Float32, batch, latent),
+        };
         var latents = Ops.Randn([batch, model.UNet.InChannels, latent, latent]);
         var data = new DiffusionBatch
         {
@@ -54,6 +58,8 @@ public static class TrainBench
             ["batch"] = batch,
             ["latent"] = latent,
             ["rank"] = options.Rank,
+            ["targets"] = options.Targets,
+            ["parts"] = trainer.Parts,
             ["params"] = unet.Store.Parameters.Sum(p => p.Count),
             ["trainable"] = trainable.Sum(p => p.Count),
             ["step_s"] = Measurement.Rounded(time.Best / options.Steps),

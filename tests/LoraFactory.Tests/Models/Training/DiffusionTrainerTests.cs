@@ -15,7 +15,7 @@ public sealed class DiffusionTrainerTests
 
     private sealed class Setup : IDisposable
     {
-        public Setup(bool checkpointing = false, DType precision = DType.Float32, double maxGradNorm = 0.2, double learningRate = 1e-3)
+        public Setup(bool checkpointing = false, DType precision = DType.Float32, double maxGradNorm = 0.2, double learningRate = 1e-3, int parts = 1)
         {
             UNet = UNet.Load(Tiny);
             UNet.GradientCheckpointing = checkpointing;
@@ -23,7 +23,7 @@ public sealed class DiffusionTrainerTests
             Adapter.RequireGrad(true);
             Adapter.Attach("unet", UNet.Store);
             Optimizer = new Adam([new([.. Adapter.Modules.SelectMany(m => (Trainable[])[new(m.Path + ".down", m.Down), new(m.Path + ".up", m.Up)])], learningRate)]);
-            Trainer = new(UNet, new(NoiseSchedule.StableDiffusion(), new()), Optimizer) { MaxGradNorm = maxGradNorm, Precision = precision };
+            Trainer = new(UNet, new(NoiseSchedule.StableDiffusion(), new()), Optimizer) { MaxGradNorm = maxGradNorm, Precision = precision, Parts = parts };
         }
 
         public UNet UNet { get; }
@@ -97,6 +97,61 @@ public sealed class DiffusionTrainerTests
         var b = halves.Trainer.Step(Half(0), Half(2));
         Assert.Equal(a.Loss, b.Loss, 5);
         Assert.Equal(a.GradientNorm, b.GradientNorm, a.GradientNorm * 1e-4);
+    });
+
+    // uneven parts, weighted rows, accumulation
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(5)]
+    public void Parts_of_a_batch_give_its_gradient_and_threads_no_other_bits(int parts) => OnTensorThread.Run(() =>
+    {
+        var batches = new[] { Batch(5, 1), Batch(5, 2) }.Select(b => b with { Weights = Tensor.From([0.5f, 1f, 0.25f, 2f, 0.75f], 5) }).ToArray();
+        (StepResult Result, float[][] Weights) Trained(int parts, int threads)
+        {
+            var before = TorchLibrary.Threads;
+            TorchLibrary.Threads = threads;
+            using var s = new Setup(maxGradNorm: 0, parts: parts);
+            s.Trainer.Step(batches);
+            var live = Tensor.LiveCount;
+            var result = s.Trainer.Step(batches);
+            Assert.Equal(live, Tensor.LiveCount);
+            Assert.Equal(threads, TorchLibrary.Threads);
+            TorchLibrary.Threads = before;
+            return (result, s.Weights());
+        }
+        var whole = Trained(1, 1);
+        var alone = Trained(parts, 1);
+        Assert.Equal(whole.Result.Loss, alone.Result.Loss, 1e-6);
+        Assert.Equal(whole.Result.GradientNorm, alone.Result.GradientNorm, whole.Result.GradientNorm * 1e-4);
+        foreach (var threads in (int[])[2, 4])
+        {
+            var together = Trained(parts, threads);
+            Assert.Equal(alone.Result, together.Result);
+            Assert.Equal(alone.Weights, together.Weights);
+        }
+    });
+
+    [Fact]
+    public void A_part_that_is_not_finite_changes_nothing() => OnTensorThread.Run(() =>
+    {
+        using var s = new Setup(parts: 2);
+        var batch = Batch(4);
+        Assert.True(s.Trainer.Step(batch).Taken);
+        var weights = s.Weights();
+        Assert.False(s.Trainer.Step(batch with { Weights = Tensor.From([1f, 1f, 1f, float.NaN], 4) }).Taken);
+        Assert.Equal(weights, s.Weights());
+        Assert.All(s.Adapter.Parameters(), p => Assert.Null(p.Grad()));
+    });
+
+    [Fact]
+    public void What_one_part_throws_reaches_the_caller() => OnTensorThread.Run(() =>
+    {
+        var before = TorchLibrary.Threads;
+        TorchLibrary.Threads = 2;
+        var e = Assert.Throws<ModelException>(() => TorchTeam.Run(3, i => i == 1 ? throw new ModelException("one") : i));
+        TorchLibrary.Threads = before;
+        Assert.Equal("one", e.Message);
     });
 
     [Fact]
