@@ -141,7 +141,7 @@ public sealed partial class StableDiffusionPipeline : IDisposable
             var input = scheduler.ScaleModelInput(latents, t);
             if (rows > input.Size(0)) input = Ops.Cat([input, input], 0);
             var time = Ops.Full([rows], t, dtype: DType.Float32, device: Device);
-            var output = UNet.Forward(input.To(DType), time, context, added).To(DType.Float32);
+            var output = UNetParts.Forward(UNet, input.To(DType), time, context, added).To(DType.Float32);
             var next = scheduler.Step(Guided(output, request, latents.Size(0)), t, latents, noise).Sample;
             request.Progress?.Invoke(new(i + 1, calls, t, input, output, next));
             // outside this step's scope; the one before is not needed any more

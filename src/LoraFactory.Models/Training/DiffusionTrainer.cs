@@ -51,9 +51,6 @@ public sealed record DiffusionForward(Tensor Noisy, Tensor Prediction, Tensor Ta
 /// </summary>
 public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer optimizer)
 {
-    private const long FewWeights = 50_000_000;
-    private const long FewestPositions = 1024;
-
     private readonly Tensor[] parameters = [.. optimizer.Groups.SelectMany(g => g.Parameters).Select(p => p.Value)];
 
     /// <summary>Encodes <see cref="DiffusionBatch.TokenIds"/> to text states; needed when batches carry ids.</summary>
@@ -68,7 +65,7 @@ public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer op
     /// <summary>
     /// Parts that a micro-batch is cut into, done at the same time where the machine has the processors (<see cref="TorchTeam"/>), 1 to the number of
     /// its rows. Their gradients are added in order: the result depends on the number of parts in its last bits, never on that of threads.
-    /// For float32 on the processor, adapters without dropout and losses that are one mean over rows; see <see cref="PartsFor"/>.
+    /// For adapters without dropout and losses that are one mean over rows, without recomputed activations; <see cref="UNetParts.Of"/> gives a good number.
     /// </summary>
     public int Parts { get; init; } = 1;
 
@@ -94,8 +91,7 @@ public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer op
     {
         using var off = Autograd.NoGrad();
         using var scope = new Scope();
-        var f = Forward(batch);
-        return loss.Total(f.Prediction, f.Target, batch.Timesteps, batch.Mask, batch.Weights).Item();
+        return Value(batch).Item();
     }
 
     /// <summary>
@@ -114,14 +110,6 @@ public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer op
         return number;
     }
 
-    /// <summary>
-    /// Parts that make the best use of several processors: of at least 1024 latent positions each, so that calls do not outweigh the
-    /// arithmetic; 1 where weights are so many that reading them twice costs more than threads that wait for each other.
-    /// </summary>
-    public static int PartsFor(UNet unet, Device device, DType precision, long pictures, long side) =>
-        device.Type != DeviceType.Cpu || precision != DType.Float32 || unet.GradientCheckpointing || unet.Store.Parameters.Sum(p => p.Count) > FewWeights
-            ? 1 : (int)Math.Clamp(pictures * side * side / FewestPositions, 1, pictures);
-
     private Tensor Value(DiffusionBatch batch)
     {
         var f = Forward(batch);
@@ -133,11 +121,11 @@ public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer op
         var rows = batch.Latents.Size(0);
         var done = TorchTeam.Run(parts, i =>
         {
-            var (first, end) = (rows * i / parts, rows * (i + 1) / parts);
+            var (first, size) = UNetParts.Rows(rows, i, parts);
             using var on = Autograd.WithGrad();
             using var scope = new Scope();
-            var share = (end - first) / (double)rows;
-            var value = Value(batch.Rows(first, end - first));
+            var share = size / (double)rows;
+            var value = Value(batch.Rows(first, size));
             var number = value.Item();
             return (Loss: number * share, Gradients: double.IsFinite(number) ? Array.ConvertAll(Autograd.Gradients(value * (share / count), parameters), g => g?.Own()) : []);
         });

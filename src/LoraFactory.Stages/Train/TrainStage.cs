@@ -81,7 +81,7 @@ public sealed class TrainStage : IStage
         var directory = context.Run.Of(StageName.Train);
         var prompts = (held.Count > 0 ? held : train).Select(s => s.Caption).Distinct(StringComparer.Ordinal).Take(4).ToList();
         var drawing = new TrainingSamples(model, prompts, options.Resolution, context.Seed, directory);
-        var loop = new TrainingLoop(Trainer(plan, model, device, optimizer), adapter, data, LoopOptions(plan, context.Seed), directory)
+        var loop = new TrainingLoop(Trainer(plan, model, optimizer), adapter, data, LoopOptions(plan, context.Seed), directory)
         {
             Accumulation = options.GradientAccumulation,
             Draw = (step, log) => drawing.Draw(step, log),
@@ -146,14 +146,21 @@ public sealed class TrainStage : IStage
 
     private static bool Velocity(DiffusionModel model) => model.Scheduler.Prediction == Prediction.Velocity;
 
-    private static DiffusionTrainer Trainer(TrainPlan plan, DiffusionModel model, Device device, Optimizer optimizer) => new(model.UNet,
+    private static DiffusionTrainer Trainer(TrainPlan plan, DiffusionModel model, Optimizer optimizer) => new(model.UNet,
         new(model.Noise, new() { Prediction = Velocity(model) ? Prediction.Velocity : Prediction.Epsilon, MinSnrGamma = plan.Train.MinSnrGamma }), optimizer)
     {
         MaxGradNorm = plan.Train.MaxGradNorm,
         Precision = Precision(plan),
         EncodeText = model.Encode,
-        Parts = DiffusionTrainer.PartsFor(model.UNet, device, Precision(plan), plan.Train.BatchSize, plan.Train.Resolution / model.Vae.Config.Factor),
+        Parts = Parts(plan, model),
     };
+
+    // a function of plan and base: the same plan gives the same bytes on any number of processors
+    private static int Parts(TrainPlan plan, DiffusionModel model)
+    {
+        long side = plan.Train.Resolution / model.Vae.Config.Factor;
+        return plan.Train.GradientCheckpointing || Precision(plan) != DType.Float32 ? 1 : UNetParts.Of(model.UNet, plan.Train.BatchSize, side * side);
+    }
 
     private static DType Precision(TrainPlan plan) => plan.Train.Precision == "bfloat16" ? DType.BFloat16 : DType.Float32;
 

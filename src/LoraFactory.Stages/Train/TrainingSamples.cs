@@ -1,4 +1,5 @@
 using LoraFactory.Images;
+using LoraFactory.Models;
 using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Training;
 using LoraFactory.Models.Weights;
@@ -71,7 +72,7 @@ internal sealed class TrainingSamples(DiffusionModel model, IReadOnlyList<string
         {
             using var inner = new Scope();
             var input = scheduler.ScaleModelInput(x, t);
-            var output = model.UNet.Forward(Ops.Cat([input, input]), Ops.Full([2 * n], t, dtype: DType.Float32, device: device), context).To(dtype: DType.Float32);
+            var output = UNetParts.Forward(model.UNet, Ops.Cat([input, input]), Ops.Full([2 * n], t, dtype: DType.Float32, device: device), context).To(dtype: DType.Float32);
             var halves = output.Chunk(2);
             var guided = halves[0] + (halves[1] - halves[0]) * Guidance;
             x = inner.Keep(scheduler.Step(guided, t, x, new NoNoise()).Sample);

@@ -35,7 +35,7 @@ public static class TrainBench
         using var optimizer = new Adam([new([.. trainable.Select((p, i) => new Trainable($"{i}", p))], 1e-4, 0.01)]);
         var trainer = new DiffusionTrainer(unet, new(NoiseSchedule.StableDiffusion(), new()), optimizer)
         {
-            Parts = DiffusionTrainer.PartsFor(unet, Device.Cpu, DType.Float32, batch, latent),
+            Parts = options.Checkpointing ? 1 : UNetParts.Of(unet, batch, (long)latent * latent),
         };
         var latents = Ops.Randn([batch, model.UNet.InChannels, latent, latent]);
         var data = new DiffusionBatch
