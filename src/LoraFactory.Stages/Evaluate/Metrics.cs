@@ -124,21 +124,31 @@ public sealed class Diversity : IMetric
     }
 }
 
-/// <summary>Are training pictures handed back? Nearest training picture against the distances that training pictures have among themselves.</summary>
+/// <summary>
+/// Are training pictures handed back? Nearest training picture against the distances that different training pictures have among themselves: near
+/// twins count as one, since among them every copy would look usual.
+/// </summary>
 public sealed class Memorisation : IMetric
 {
+    /// <summary>A copy that noise of a few grey levels was added to still has a cosine of about 0.999: above a limit beyond that no copy can be told.</summary>
+    private const double LeastRoom = 1e-3;
+    private const int Fewest = 3;
+
     /// <inheritdoc/>
     public string Name => "memorisation";
 
     /// <inheritdoc/>
     public Metric Measure(EvaluationSet set)
     {
-        var background = set.Trained.Select((t, i) => Similarity.Nearest(t, set.Trained, i)).Order().ToList();
-        var limit = Bootstrap.Quantile(background, 0.95);
+        var background = NearTwins.Of(set.Trained).NearestOutside().Order().ToList();
+        var limit = background.Count > 0 ? Bootstrap.Quantile(background, 0.95) : 1;
         var near = set.Adapter.Count(a => Similarity.Nearest(a, set.Trained) > limit);
         var share = Intervals.Share(set, near);
-        return new(Name, share.Value, share.Low, share.High, share.N, "at most 0.25", share.Value <= 0.25,
-            $"share of pictures nearer to a training picture (cosine above {limit:F3}) than 95 % of the training pictures are to each other; 0.05 is what training pictures themselves have");
+        var merged = set.Trained.Count - background.Count is var twins and > 0 && background.Count >= Fewest ? $" ({twins} near twins of others not counted)" : "";
+        var meaning = $"share of pictures nearer to a training picture (cosine above {limit:F3}) than 95 % of the {background.Count} different training pictures{merged} are to each other";
+        if (background.Count < Fewest) return new(Name, share.Value, share.Low, share.High, share.N, null, null, $"{meaning}; no gate, since fewer than {Fewest} different ones say nothing of what is usual");
+        if (1 - limit < LeastRoom) return new(Name, share.Value, share.Low, share.High, share.N, null, null, $"{meaning}; cannot tell, no gate: so many of them are nearly alike that a copy would not stand out");
+        return new(Name, share.Value, share.Low, share.High, share.N, "at most 0.25", share.Value <= 0.25, $"{meaning}; 0.05 is what training pictures themselves have");
     }
 }
 

@@ -44,6 +44,33 @@ public sealed class MetricExamTests : IDisposable
         Assert.True(misses.Count == 0, string.Join("\n", misses));
     }
 
+    [Theory]
+    [MemberData(nameof(Styles))]
+    public void Copies_are_caught_where_a_fifth_of_the_training_pictures_have_near_twins(SceneStyle style)
+    {
+        var exam = new Exam(generator, style);
+        // noise of a few grey levels, as another compression leaves it; a picture a little brighter; one that was noised twice, a group of three
+        foreach (var (kind, twin) in (ReadOnlySpan<(string, Func<Picture, Picture[]>)>)[("noised", p => [Noised(p, 1)]), ("brighter", p => [Brighter(p)]), ("three", p => [Noised(p, 1), Noised(p, 2)])])
+        {
+            var metric = new Memorisation();
+            var good = metric.Measure(exam.Set(clip, exam.Good, twin));
+            var copies = metric.Measure(exam.Set(clip, exam.Copies, twin));
+            // what an adapter hands back is never the same to the last bit
+            var nearly = metric.Measure(exam.Set(clip, [.. exam.Copies.Select(c => Noised(c, 3))], twin));
+            Assert.True(good.Passed == true, $"{kind}, good: {good}");
+            Assert.True(copies.Passed == false, $"{kind}, copies: {copies}");
+            Assert.True(nearly.Passed == false, $"{kind}, nearly copies: {nearly}");
+        }
+    }
+
+    private static Picture Noised(Picture p, int seed)
+    {
+        var random = new Random(seed);
+        return new(p.Width, p.Height, [.. p.Pixels.Select(v => (byte)Math.Clamp(v + random.Next(-6, 7), 0, 255))]);
+    }
+
+    private static Picture Brighter(Picture p) => new(p.Width, p.Height, [.. p.Pixels.Select(v => (byte)Math.Min(255, v * 1.05 + 4))]);
+
     [Fact]
     public void A_single_prompt_cannot_be_told_from_another_and_gates_nothing()
     {
@@ -106,6 +133,14 @@ public sealed class MetricExamTests : IDisposable
             Trained = clip.Embed(trained),
             TrainedCaptions = clip.Embed(captions),
         };
+
+        // The same, with near twins of every fifth training picture among them.
+        public EvaluationSet Set(ClipScorer clip, IReadOnlyList<Picture> adapter, Func<Picture, Picture[]> twins)
+        {
+            var also = trained.Select((p, i) => (p, i)).Where(t => t.i % 5 == 0).SelectMany(t => twins(t.p).Select(p => (p, Caption: captions[t.i]))).ToList();
+            var set = Set(clip, adapter);
+            return set with { Trained = [.. set.Trained, .. clip.Embed(also.Select(t => t.p))], TrainedCaptions = [.. set.TrainedCaptions, .. clip.Embed([.. also.Select(t => t.Caption)])] };
+        }
 
         private List<Picture> Draw(SceneGenerator generator, Func<SceneFacts, SceneFacts> change, int seed) =>
             [.. prompts.SelectMany((p, i) => Enumerable.Range(0, PerPrompt).Select(k => Picture(generator.Render(change(p), seed + i * PerPrompt + k))))];
