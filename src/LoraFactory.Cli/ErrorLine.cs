@@ -11,7 +11,7 @@ internal static class ErrorLine
         var (message, code) = Judge(failure, interrupted);
         error.WriteLine(message);
         if (debug) error.WriteLine(failure);
-        else if (!IsExpected(failure) && !IsDiskFull(failure) && code == ExitCode.Failed) error.WriteLine("The same command with --debug shows where.");
+        else if (!IsExpected(failure) && !IsDiskFull(failure) && DiskFault.Of(failure) is null && code == ExitCode.Failed) error.WriteLine("The same command with --debug shows where.");
         return (int)code;
     }
 
@@ -22,11 +22,12 @@ internal static class ErrorLine
         LoraException e => ("lora: " + e.Message, e.Code),
         OperationCanceledException when interrupted => ("Interrupted. Run the same command again to go on.", ExitCode.Interrupted),
         _ when IsDiskFull(failure) => ("lora: the disk is full. Free some space and run the same command again; nothing was lost.", ExitCode.Failed),
+        _ when DiskFault.Of(failure) is { } fault => ($"lora: {failure.Message.ReplaceLineEndings(" ").TrimEnd('.')}: {fault}. Make it writable, or choose another place with --runs-dir or --store.", ExitCode.Failed),
         _ => ($"lora: {failure.Message.ReplaceLineEndings(" ")}", ExitCode.Failed),
     };
 
-    // ENOSPC and EDQUOT of files, SQLITE_FULL
-    private static bool IsDiskFull(Exception failure) => failure is IOException { HResult: var h } && (h & 0xFFFF) is 28 or 122 || failure is SqliteException { SqliteErrorCode: 13 };
+    // 13: SQLITE_FULL
+    private static bool IsDiskFull(Exception failure) => DiskFault.IsDiskFull(failure) || failure is SqliteException { SqliteErrorCode: 13 };
 
     private static bool IsExpected(Exception failure) =>
         failure is LoraException || failure.GetType().Name is "ModelException" or "TorchException";

@@ -24,7 +24,7 @@ public sealed class RunDirectory
     public RunDirectory(string path)
     {
         Path = System.IO.Path.GetFullPath(path);
-        Directory.CreateDirectory(Path);
+        Make(Path);
     }
 
     /// <summary>Absolute path.</summary>
@@ -34,8 +34,20 @@ public sealed class RunDirectory
     public string Of(StageName stage)
     {
         var path = System.IO.Path.Combine(Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}");
-        Directory.CreateDirectory(path);
+        Make(path);
         return path;
+    }
+
+    private static void Make(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception e) when (DiskFault.Of(e) is { } fault)
+        {
+            throw new LoraException($"{path} cannot be made: {fault}. Make room or make it writable, or choose another place with --runs-dir.", inner: e);
+        }
     }
 
     /// <summary>File in a stage's directory.</summary>
@@ -128,7 +140,7 @@ public static class AtomicFile
         catch (Exception e)
         {
             File.Delete(aside);
-            if (e is IOException io && (io.HResult & 0xFFFF) is 28 or 122)
+            if (DiskFault.IsDiskFull(e))
                 throw new LoraException($"{path} could not be written: the disk is full. Free some space and run the same command again; nothing was lost.", inner: e);
             throw;
         }

@@ -41,16 +41,17 @@ public sealed class Lineage
 
     /// <summary>
     /// The node and all its ancestors, each once, nearest first: an endpoint's report, its adapter, its plan, samples, records, pages, seed.
-    /// Without an id it starts at the newest noun that there is. A prefix of an id will do when it is the only one.
+    /// Without an id it starts at the newest noun whose whole way back is there, or at what a stage has made so far where none has one; see
+    /// <see cref="Outdated"/>. A prefix of an id will do when it is the only one.
     /// </summary>
     /// <exception cref="LoraException">No such id, several, or an empty run.</exception>
     public IReadOnlyList<LineageNode> Back(string? id = null)
     {
-        var start = id is null ? Newest() : Find(id);
+        IReadOnlyList<LineageNode> start = id is null ? Newest() : [Find(id)];
         var found = new List<LineageNode>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        var waiting = new Queue<LineageNode>([start]);
-        seen.Add(start.Id);
+        var waiting = new Queue<LineageNode>(start);
+        seen.UnionWith(start.Select(n => n.Id));
         while (waiting.TryDequeue(out var node))
         {
             found.Add(node);
@@ -71,10 +72,25 @@ public sealed class Lineage
         return [by.Decision];
     }
 
-    private LineageNode Newest()
+    private static readonly string[] Results = ["endpoint", "report", "adapter", "plan"];
+
+    /// <summary>
+    /// Results that an earlier round left and whose origin is gone, since a later round has begun to make it again and not come so far: newest first.
+    /// </summary>
+    public IReadOnlyList<LineageNode> Outdated => [.. Results.SelectMany(kind => nodes.Values.Where(n => n.Kind == kind && !IsWhole(n)))];
+
+    private bool IsWhole(LineageNode node) => node.Parents.All(p => nodes.TryGetValue(p, out var parent) && IsWhole(parent));
+
+    private List<LineageNode> Newest()
     {
-        foreach (var kind in new[] { "endpoint", "report", "adapter", "plan" })
-            if (nodes.Values.FirstOrDefault(n => n.Kind == kind) is { } node) return node;
+        foreach (var kind in Results)
+            if (nodes.Values.FirstOrDefault(n => n.Kind == kind && IsWhole(n)) is { } node) return [node];
+        if (Outdated.Count > 0)
+        {
+            foreach (var kind in new[] { "sample", "record", "page", "seed" })
+                if (nodes.Values.Where(n => n.Kind == kind && IsWhole(n)).ToList() is { Count: > 0 } made) return made;
+            return [Outdated[0]];
+        }
         throw new LoraException($"{run.Path} has no endpoint, report, adapter or plan yet. Name an id, or run the line further.", ExitCode.BadUsage);
     }
 

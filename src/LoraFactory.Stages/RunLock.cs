@@ -21,9 +21,9 @@ public sealed class RunLock : IDisposable
         {
             stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (UnauthorizedAccessException e)
+        catch (Exception e) when (DiskFault.Of(e) is { } fault)
         {
-            throw new LoraException($"{run.Path} cannot be written: {e.Message} Choose another place with --runs-dir.", inner: e);
+            throw new LoraException($"{run.Path} cannot be written: {fault}. Make room or make it writable, or choose another place with --runs-dir.", inner: e);
         }
         catch (IOException e)
         {

@@ -1,11 +1,10 @@
 using System.CommandLine;
-using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Deploy;
 
 namespace LoraFactory.Cli.Commands;
 
-/// <summary><c>lora adapters</c> and <c>lora adapters rollback</c>: what is in the store, and the way back.</summary>
+/// <summary><c>lora adapters</c>, <c>lora adapters promote</c> and <c>lora adapters rollback</c>: what is in the store, the way into service and the way back.</summary>
 public sealed class AdaptersCommand : ICommandFile
 {
     /// <inheritdoc/>
@@ -18,34 +17,48 @@ public sealed class AdaptersCommand : ICommandFile
     public Command Build(CommandWorld world)
     {
         var store = ServeCommand.StoreOption();
-        var json = new Option<bool>("--json") { Description = "One JSON line per version" };
+        var json = ResultLines.Option("One JSON line per version");
         var command = new Command("adapters", "Versions in the store, and which is champion") { store, json };
         command.SetAction(parsed =>
         {
-            var adapters = new AdapterStore(parsed.GetValue(store)!);
+            var (adapters, results) = (new AdapterStore(parsed.GetValue(store)!), ResultLines.Of(world, parsed));
             foreach (var version in adapters.Names.SelectMany(adapters.Versions))
             {
-                world.Out.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(version, RunDirectory.Json)
-                    : $"{version.Name,-20} v{version.Version,-4} {version.State,-10} {version.StoredAt:yyyy-MM-dd HH:mm}  {(version.Parent is { } parent ? $"after v{parent}: " : "")}{version.Why}");
+                results.Write(version,
+                    $"{version.Name,-20} v{version.Version,-4} {version.State,-10} {version.StoredAt:yyyy-MM-dd HH:mm}  {(version.Parent is { } parent ? $"after v{parent}: " : "")}{version.Why}");
             }
             if (adapters.Names.Count == 0) world.Error.WriteLine($"{adapters.Folder} is empty; lora run RECIPE puts an adapter there.");
             return (int)ExitCode.Done;
         });
+        command.Subcommands.Add(Promote(world, store));
         command.Subcommands.Add(Rollback(world, store));
+        return command;
+    }
+
+    private static Command Promote(CommandWorld world, Option<string> store)
+    {
+        var name = new Argument<string>("NAME") { Description = "Name of the adapter" };
+        var version = new Option<int>("--version") { Description = "The candidate to put into service", HelpName = "N", Required = true };
+        var force = new Option<bool>("--force") { Description = "Also one whose gates do not all hold; the certificate it needs in any case" };
+        var command = new Command("promote", "Make a candidate champion") { name, version, force, store, ChangeJson() };
+        command.SetAction(parsed => Changed(world, parsed, new AdapterStore(parsed.GetValue(store)!).Promote(parsed.GetValue(name)!, parsed.GetValue(version), parsed.GetValue(force))));
         return command;
     }
 
     private static Command Rollback(CommandWorld world, Option<string> store)
     {
         var name = new Argument<string>("NAME") { Description = "Name of the adapter" };
-        var version = new Option<int?>("--version") { Description = "The version to go back to; the last retired one unless given", HelpName = "N" };
-        var command = new Command("rollback", "Make an earlier version champion again") { name, version, store };
-        command.SetAction(parsed =>
-        {
-            var back = new AdapterStore(parsed.GetValue(store)!).Rollback(parsed.GetValue(name)!, parsed.GetValue(version), "rolled back by hand");
-            world.Out.WriteLine($"{back.Name} version {back.Version} is champion. A running server takes it with: POST /v1/adapters {{\"name\": \"{back.Name}\"}}");
-            return (int)ExitCode.Done;
-        });
+        var version = new Option<int?>("--version") { Description = "The former champion to go back to; the last one unless given", HelpName = "N" };
+        var command = new Command("rollback", "Make a former champion champion again") { name, version, store, ChangeJson() };
+        command.SetAction(parsed => Changed(world, parsed, new AdapterStore(parsed.GetValue(store)!).Rollback(parsed.GetValue(name)!, parsed.GetValue(version), "rolled back by hand")));
         return command;
+    }
+
+    private static Option<bool> ChangeJson() => ResultLines.Option("The new champion as one JSON line");
+
+    private static int Changed(CommandWorld world, ParseResult parsed, StoredAdapter champion)
+    {
+        ResultLines.Of(world, parsed).Write(champion, $"{champion.Name} version {champion.Version} is champion. A running server takes it with: POST /v1/adapters {{\"name\": \"{champion.Name}\"}}");
+        return (int)ExitCode.Done;
     }
 }

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net;
-using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
 using LoraFactory.Stages.Deploy.Serving;
@@ -23,15 +22,15 @@ public sealed class CheckCommand : ICommandFile
     internal static Command New(CommandWorld world)
     {
         var files = new Argument<string[]>("FILE") { Description = "Recipes", Arity = ArgumentArity.OneOrMore };
-        var json = new Option<bool>("--json") { Description = "One JSON line per file" };
+        var json = ResultLines.Option("One JSON line per file");
         var strict = new Option<bool>("--strict") { Description = "Warnings are errors" };
         var sets = RunCommand.SetOption();
         var command = new Command("check", "Say everything that is wrong with a recipe, and what it would lack on this machine, all at once") { files, json, strict, sets };
-        command.SetAction(parsed => Check(parsed.GetValue(files)!, parsed.GetValue(sets) ?? [], parsed.GetValue(json), parsed.GetValue(strict), world));
+        command.SetAction(parsed => Check(parsed.GetValue(files)!, parsed.GetValue(sets) ?? [], ResultLines.Of(world, parsed), parsed.GetValue(strict)));
         return command;
     }
 
-    private static int Check(string[] files, string[] sets, bool json, bool strict, CommandWorld world)
+    private static int Check(string[] files, string[] sets, ResultLines results, bool strict)
     {
         var bad = 0;
         foreach (var file in files)
@@ -40,9 +39,9 @@ public sealed class CheckCommand : ICommandFile
             var problems = reading.Problems.Concat(OnThisMachine(reading, Path.GetFileName(file))).ToList();
             var ok = reading.IsValid && !(strict && problems.Exists(p => p.Severity != Severity.Note));
             if (!ok) bad++;
-            if (json) world.Out.WriteLine(JsonSerializer.Serialize(new { file, ok, problems = problems.Select(Row) }, RunDirectory.Json));
-            else foreach (var problem in problems) world.Out.WriteLine(problem);
-            if (!json && ok) world.Out.WriteLine($"{file}: ok");
+            results.ForPrograms(new { file, ok, problems = problems.Select(Row) });
+            foreach (var problem in problems) results.ForPeople(problem.ToString());
+            if (ok) results.ForPeople($"{file}: ok");
         }
         return (int)(bad == 0 ? ExitCode.Done : ExitCode.BadUsage);
     }

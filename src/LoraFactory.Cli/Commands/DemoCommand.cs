@@ -14,7 +14,7 @@ public sealed class DemoCommand : ICommandFile
     /// <inheritdoc/>
     public int Order => 20;
 
-    private sealed record Wishes(string Site, bool OwnSite, string? Topic, string[] Sets, string Runs, bool Fresh, bool GoOn, bool KeepServing);
+    private sealed record Wishes(string Site, bool OwnSite, string? Topic, string[] Sets, string Runs, bool Fresh, bool GoOn, bool KeepServing, ResultLines Results);
 
     /// <inheritdoc/>
     public Command Build(CommandWorld world)
@@ -26,11 +26,12 @@ public sealed class DemoCommand : ICommandFile
         var goOn = new Option<bool>("--continue") { Description = "Carry out what lora feedback recipes/demo.yaml decided: train again, with another seed" };
         var sets = RunCommand.SetOption();
         var runs = RunCommand.RunsOption();
-        var command = new Command("demo", "The whole line on a small web on loopback: topic to picture, offline") { keep, site, topic, fresh, goOn, sets, runs };
+        var json = ResultLines.Option("One JSON line per stage, picture and endpoint on the standard output");
+        var command = new Command("demo", "The whole line on a small web on loopback: topic to picture, offline") { keep, site, topic, fresh, goOn, sets, runs, json };
         command.SetAction(async (parsed, token) =>
         {
             var own = parsed.GetValue(site);
-            var wishes = new Wishes(own ?? Path.Combine(Root(), "demo", "web"), own is not null, parsed.GetValue(topic), parsed.GetValue(sets) ?? [], parsed.GetValue(runs)!, parsed.GetValue(fresh), parsed.GetValue(goOn), parsed.GetValue(keep));
+            var wishes = new Wishes(own ?? Path.Combine(Root(), "demo", "web"), own is not null, parsed.GetValue(topic), parsed.GetValue(sets) ?? [], parsed.GetValue(runs)!, parsed.GetValue(fresh), parsed.GetValue(goOn), parsed.GetValue(keep), ResultLines.Of(world, parsed));
             return (int)await RunAsync(world, wishes, token);
         });
         return command;
@@ -56,8 +57,8 @@ public sealed class DemoCommand : ICommandFile
             await world.Error.WriteLineAsync(Retraining.Explain(run));
             return ExitCode.Done;
         }
-        await RunCommand.RunLine(world, FactoryLine.Standard(), run, reading, new LineRequest(), json: false, token);
-        RunCommand.WriteResults(world, run);
+        await RunCommand.RunLine(world, FactoryLine.Standard(), run, reading, new LineRequest(), wishes.Results, token);
+        RunCommand.WriteResults(wishes.Results, run);
         var endpoint = Path.Combine(run.Of(StageName.Deploy), "endpoint.json");
         if (!File.Exists(endpoint))
         {
@@ -83,9 +84,9 @@ public sealed class DemoCommand : ICommandFile
             var picture = await server.DrawAsync(text, recipe.RandomSeed, recipe.Evaluate.SamplerSteps, recipe.Evaluate.Guidance, token);
             var path = Path.Combine(run.Path, name);
             AtomicFile.Write(path, stream => stream.Write(picture));
-            world.Out.WriteLine($"{"picture",-9} {path}  \"{text}\"");
+            wishes.Results.Write(new { Picture = path, Prompt = text }, $"{"picture",-9} {path}  \"{text}\"");
         }
-        world.Out.WriteLine($"{"serving",-9} {server.Address}{(wishes.KeepServing ? "  until Ctrl-C" : "  (ended; lora demo --keep-serving leaves it up)")}");
+        wishes.Results.Write(new { Serving = server.Address, Ended = !wishes.KeepServing }, $"{"serving",-9} {server.Address}{(wishes.KeepServing ? "  until Ctrl-C" : "  (ended; lora demo --keep-serving leaves it up)")}");
         if (!wishes.KeepServing) return;
         try
         {

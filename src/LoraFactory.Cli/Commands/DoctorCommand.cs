@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using LoraFactory.Cli.Doctor;
 using LoraFactory.Cli.Engine;
 using LoraFactory.Flow;
@@ -18,26 +17,27 @@ public sealed class DoctorCommand : ICommandFile
     /// <inheritdoc/>
     public Command Build(CommandWorld world)
     {
-        var json = new Option<bool>("--json") { Description = "One JSON object" };
+        var json = ResultLines.Option("One JSON object");
         var command = new Command("doctor", "Say what is found on this machine and what to do about what is missing") { json };
         command.SetAction(parsed =>
         {
             List<Finding> findings = [.. TensorFindings.All(), .. MachineFindings.All(Directory.GetCurrentDirectory())];
             var missing = findings.Exists(f => f.Health == Health.Missing);
-            if (parsed.GetValue(json)) world.Out.WriteLine(JsonSerializer.Serialize(new { ok = !missing, findings }, RunDirectory.Json));
-            else Print(world.Out, findings);
+            var results = ResultLines.Of(world, parsed);
+            results.ForPrograms(new { ok = !missing, findings });
+            Print(results, findings);
             return (int)(missing ? ExitCode.Failed : ExitCode.Done);
         });
         return command;
     }
 
-    private static void Print(TextWriter output, List<Finding> findings)
+    private static void Print(ResultLines results, List<Finding> findings)
     {
         foreach (var finding in findings)
         {
             var mark = finding.Health switch { Health.Ok => "ok     ", Health.Warning => "warning", _ => "MISSING" };
-            output.WriteLine($"{mark}  {finding.Name,-10} {finding.Value}");
-            if (finding.Advice is not null) output.WriteLine($"{"",-20} → {finding.Advice}");
+            results.ForPeople($"{mark}  {finding.Name,-10} {finding.Value}");
+            if (finding.Advice is not null) results.ForPeople($"{"",-20} → {finding.Advice}");
         }
     }
 }

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Deploy;
 using LoraFactory.Stages.Feedback;
@@ -20,38 +19,53 @@ public sealed class FeedbackCommand : ICommandFile
     public Command Build(CommandWorld world)
     {
         var recipe = new Argument<string>("RECIPE") { Description = "The recipe's file" };
-        var json = new Option<bool>("--json") { Description = "The decision as one JSON line" };
+        var json = ResultLines.Option("The decision as one JSON line");
         var sets = RunCommand.SetOption();
         var runs = RunCommand.RunsOption();
         var command = new Command("feedback", "8: ratings to a decision whether to train again") { recipe, json, sets, runs };
         command.SetAction(parsed =>
         {
             var chosen = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets)).OrThrow();
-            var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, chosen.Name));
-            using var store = new FeedbackStore(FeedbackStore.PathIn(chosen.Deploy.Store));
-            var ratings = store.Latest(chosen.Name, chosen.Feedback.Window);
-            // Ratings of a version that was replaced say nothing about its successor: the champion's own decide.
-            var champion = new AdapterStore(chosen.Deploy.Store).Champion(chosen.Name)?.Version;
-            var decision = RetrainDecision.Of(chosen.Name, store.Latest(chosen.Name, chosen.Feedback.Window, champion), chosen.Feedback, world.Clock.GetUtcNow());
-            RunDirectory.WriteLines(run.File(StageName.Feedback, "ratings.jsonl"), ratings);
-            RunDirectory.WriteJson(run.File(StageName.Feedback, "decision.json"), decision);
-            if (parsed.GetValue(json)) world.Out.WriteLine(JsonSerializer.Serialize(decision, RunDirectory.Json));
-            else Show(world, decision, ratings, parsed.GetValue(recipe)!);
+            var (ratings, decisive) = Ratings(chosen);
+            var decision = RetrainDecision.Of(chosen.Name, decisive, chosen.Feedback, world.Clock.GetUtcNow());
+            var place = Path.Combine(parsed.GetValue(runs)!, chosen.Name);
+            if (ratings.Count > 0 || Directory.Exists(place)) // a recipe that never ran gets no run by being asked about
+            {
+                var run = new RunDirectory(place);
+                RunDirectory.WriteLines(run.File(StageName.Feedback, "ratings.jsonl"), ratings);
+                RunDirectory.WriteJson(run.File(StageName.Feedback, "decision.json"), decision);
+            }
+            var results = ResultLines.Of(world, parsed);
+            results.ForPrograms(decision);
+            Show(results, decision, ratings, parsed.GetValue(recipe)!);
             return (int)ExitCode.Done;
         });
         return command;
     }
 
-    private static string N(double value) => double.IsFinite(value) ? value.ToString("F2", CultureInfo.InvariantCulture) : "?";
-
-    private static void Show(CommandWorld world, RetrainDecision decision, IReadOnlyList<Rating> ratings, string recipe)
+    // The newest ratings of the adapter, and those of its champion: ratings of a version that was replaced say nothing about its successor.
+    private static (IReadOnlyList<Rating> All, IReadOnlyList<Rating> Decisive) Ratings(Recipe recipe)
     {
+        var path = FeedbackStore.PathIn(recipe.Deploy.Store);
+        if (!File.Exists(path)) return ([], []);
+        using var store = new FeedbackStore(path);
+        var champion = new AdapterStore(recipe.Deploy.Store).Champion(recipe.Name)?.Version;
+        return (store.Latest(recipe.Name, recipe.Feedback.Window), store.Latest(recipe.Name, recipe.Feedback.Window, champion));
+    }
+
+    private static string N(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
+
+    private static void Show(ResultLines results, RetrainDecision decision, IReadOnlyList<Rating> ratings, string recipe)
+    {
+        if (ratings.Count == 0)
+            results.ForPeople($"there are no ratings of {decision.Adapter} yet. Serve it with lora serve {recipe}, draw with <lora:{decision.Adapter}:1>, and rate pictures with POST /feedback {{\"generation_id\": …, \"rating\": 0 to 1}}; the answer to txt2img has the ids in info.generations.");
         foreach (var version in ratings.GroupBy(r => r.Version).OrderBy(g => g.Key))
         {
             var (mean, low, high) = RetrainDecision.Interval([.. version.Select(r => r.Value)]);
-            world.Out.WriteLine($"version {version.Key,-4} {version.Count(),5} ratings, mean {N(mean)}, 95 % interval {N(low)} to {N(high)}{(version.Key == decision.Version ? "  (decides)" : "")}");
+            var figures = version.Count() == 1 ? $"rating, {N(mean)}; one rating has no interval" : $"ratings, mean {N(mean)}, 95 % interval {N(low)} to {N(high)}";
+            results.ForPeople($"version {version.Key,-4} {version.Count(),5} {figures}{(version.Key == decision.Version ? "  (decides)" : "")}");
         }
-        foreach (var prompt in decision.WorstPrompts) world.Out.WriteLine($"  rated worst: {prompt}");
-        world.Out.WriteLine(decision.Retrain ? $"train again: {decision.Why}. Next: lora run {recipe} --continue" : $"no training: {decision.Why}.");
+        foreach (var prompt in decision.WorstPrompts) results.ForPeople($"  rated worst: {prompt}");
+        results.ForPeople(decision.Retrain ? $"train again: {decision.Why}. Next: lora run {recipe} --continue" : $"no training: {decision.Why}.");
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
 
@@ -19,13 +18,14 @@ public sealed class LineageCommand : ICommandFile
     {
         var run = new Argument<string>("RUN") { Description = "The run's directory, or its name below runs/" };
         var id = new Argument<string?>("ID") { Description = "Id of an endpoint, report, adapter, plan, sample, record or page; without it the newest", Arity = ArgumentArity.ZeroOrOne };
-        var json = new Option<bool>("--json") { Description = "One JSON line per noun" };
+        var json = ResultLines.Option("One JSON line per noun");
         var command = new Command("lineage", "Say what something was made from, back to web pages") { run, id, json };
         command.SetAction(parsed =>
         {
-            var chain = new Lineage(Open(parsed.GetValue(run)!)).Back(parsed.GetValue(id));
-            foreach (var node in chain)
-                world.Out.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(node, RunDirectory.Json) : $"{node.Kind,-8} {node.Id,-16}  {node.What}");
+            var (lineage, results) = (new Lineage(Open(parsed.GetValue(run)!)), ResultLines.Of(world, parsed));
+            foreach (var node in lineage.Back(parsed.GetValue(id))) results.Write(node, $"{node.Kind,-8} {node.Id,-16}  {node.What}");
+            if (parsed.GetValue(id) is null && lineage.Outdated is [var old, ..])
+                world.Error.WriteLine($"{old.Kind} {old.Id} ({old.What}) is of an earlier round: what it was made from is being made again. lora run goes on; lineage with that id shows what is left of its own.");
             return (int)ExitCode.Done;
         });
         return command;

@@ -20,7 +20,8 @@ public sealed class PretrainCommand : ICommandFile
     {
         var kind = new Argument<string>("KIND") { Description = "clip, captioner, sd or vae" };
         kind.AcceptOnlyFromAmong("clip", "captioner", "sd", "vae");
-        var command = new Command("pretrain", "Train a pocket model on drawn scenes") { kind };
+        var json = ResultLines.Option("One JSON object: folder, steps, loss, seconds, metrics");
+        var command = new Command("pretrain", "Train a pocket model on drawn scenes") { kind, json };
         var options = new List<(PropertyInfo Property, Option<string> Option)>();
         foreach (var property in typeof(PretrainOptions).GetProperties())
         {
@@ -42,7 +43,7 @@ public sealed class PretrainCommand : ICommandFile
             {
                 if (parsed.GetValue(option) is { } raw) property.SetValue(given, Value(property, option.Name, raw));
             }
-            using (var board = world.NewBoard()) Print(world, PretrainingRun.Run(given, board, world.Clock, token), given.Output);
+            using (var board = world.NewBoard()) Print(ResultLines.Of(world, parsed), PretrainingRun.Run(given, board, world.Clock, token), given.Output);
             return (int)ExitCode.Done;
         }, token));
         return command;
@@ -58,10 +59,10 @@ public sealed class PretrainCommand : ICommandFile
         return Convert.ChangeType(number, property.PropertyType, CultureInfo.InvariantCulture);
     }
 
-    private static void Print(CommandWorld world, PretrainingResult result, string folder)
+    private static void Print(ResultLines results, PretrainingResult result, string folder)
     {
         foreach (var m in result.Metrics)
-            world.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{m.Name,-20} {m.Value:0.000}  ({m.Low:0.000} to {m.High:0.000}, n {m.N})  {m.Meaning}"));
-        world.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Steps} steps, loss {result.Loss:0.0000}, {result.Seconds:0} s; the model is in {folder}"));
+            results.ForPeople(string.Create(CultureInfo.InvariantCulture, $"{m.Name,-20} {m.Value:0.000}  ({m.Low:0.000} to {m.High:0.000}, n {m.N})  {m.Meaning}"));
+        results.Write(new { Folder = Path.GetFullPath(folder), result.Steps, result.Loss, result.Seconds, result.Metrics }, string.Create(CultureInfo.InvariantCulture, $"{result.Steps} steps, loss {result.Loss:0.0000}, {result.Seconds:0} s; the model is in {folder}"));
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
 using LoraFactory.Stages.Deploy;
@@ -23,6 +22,9 @@ public sealed class RunCommand : ICommandFile
     internal static Option<string> RunsOption() =>
         new("--runs-dir") { Description = "Directory of all runs", HelpName = "DIR", DefaultValueFactory = _ => "runs" };
 
+    /// <summary>What commands that run stages print for programs.</summary>
+    internal static Option<bool> JsonOption() => ResultLines.Option("One JSON line per stage on the standard output");
+
     /// <inheritdoc/>
     public Command Build(CommandWorld world)
     {
@@ -31,7 +33,7 @@ public sealed class RunCommand : ICommandFile
         var to = StageOption("--to", "End after this stage");
         var sets = SetOption();
         var runs = RunsOption();
-        var json = new Option<bool>("--json") { Description = "One JSON line per stage on the standard output" };
+        var json = JsonOption();
         var goOn = new Option<bool>("--continue") { Description = "Carry out what lora feedback decided: train again on more data, with another seed" };
         var command = new Command("run", "Run a recipe: crawl to deploy, from where it stopped") { recipe, from, to, sets, runs, json, goOn };
         command.SetAction(async (parsed, token) =>
@@ -49,15 +51,16 @@ public sealed class RunCommand : ICommandFile
                     return (int)ExitCode.Done;
                 }
             }
-            await RunLine(world, FactoryLine.Standard(), run, reading, request, parsed.GetValue(json), token);
-            if (!parsed.GetValue(json)) WriteResults(world, run);
+            var results = ResultLines.Of(world, parsed);
+            await RunLine(world, FactoryLine.Standard(), run, reading, request, results, token);
+            WriteResults(results, run);
             return (int)Outcome(world, run, chosen, request.To);
         });
         return command;
     }
 
     /// <summary>Runs a line with progress; also what <c>lora demo</c> does.</summary>
-    internal static async Task RunLine(CommandWorld world, FactoryLine line, RunDirectory run, RecipeReading reading, LineRequest request, bool json, CancellationToken token)
+    internal static async Task RunLine(CommandWorld world, FactoryLine line, RunDirectory run, RecipeReading reading, LineRequest request, ResultLines results, CancellationToken token)
     {
         if (line.Names.Count == 0) throw new LoraException("this build has no stages.");
         using var board = world.NewBoard();
@@ -70,8 +73,8 @@ public sealed class RunCommand : ICommandFile
         var context = new StageContext { Run = run, Recipe = reading.Recipe, Progress = board, Clock = world.Clock, Seed = reading.Recipe.RandomSeed };
         await line.RunAsync(context, request, reading.Origins, result =>
         {
-            if (json) world.Out.WriteLine(JsonSerializer.Serialize(new { result.Record.Stage, result.Skipped, result.Record.In, result.Record.Out, result.Record.Dropped, result.Record.Seconds, result.Record.Summary, Run = run.Path }, RunDirectory.Json));
-            else board.Line(Describe(result));
+            results.ForPrograms(new { result.Record.Stage, result.Skipped, result.Record.In, result.Record.Out, result.Record.Dropped, result.Record.Seconds, result.Record.Summary, Run = run.Path });
+            if (!results.Json) board.Line(Describe(result));
         }, token);
     }
 
@@ -97,25 +100,25 @@ public sealed class RunCommand : ICommandFile
         var state = new AdapterStore(recipe.Deploy.Store).Versions(endpoint.AdapterName).FirstOrDefault(v => v.Version == endpoint.Version)?.State ?? endpoint.State;
         if (state is not ("refused" or "candidate")) return ExitCode.Done;
         world.Error.WriteLine($"lora: {endpoint.AdapterName} version {endpoint.Version} is not in service: " + (state == "refused" ? $"its certificate was refused, see {endpoint.Certificate}."
-            : $"it is a candidate whose gates do not all hold, see {Path.Combine(run.Of(StageName.Evaluate), "report.html")}; lora adapters rollback {endpoint.AdapterName} --version {endpoint.Version} puts it in service anyway."));
+            : $"it is a candidate whose gates do not all hold, see {Path.Combine(run.Of(StageName.Evaluate), "report.html")}; lora adapters promote {endpoint.AdapterName} --version {endpoint.Version}{(recipe.Deploy.Store == new DeployOptions().Store ? "" : $" --store {recipe.Deploy.Store}")} --force puts it in service anyway."));
         return ExitCode.Refused;
     }
 
     /// <summary>Where the results lie, as far as there are any.</summary>
-    internal static void WriteResults(CommandWorld world, RunDirectory run)
+    internal static void WriteResults(ResultLines results, RunDirectory run)
     {
-        (string What, StageName Stage, string File)[] results =
+        (string What, StageName Stage, string File)[] files =
         [
             ("adapter", StageName.Train, "adapter.safetensors"),
             ("report", StageName.Evaluate, "report.html"),
             ("endpoint", StageName.Deploy, "endpoint.json"),
         ];
-        foreach (var (what, stage, file) in results)
+        foreach (var (what, stage, file) in files)
         {
             var path = Path.Combine(run.Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", file);
-            if (File.Exists(path)) world.Out.WriteLine($"{what,-9} {path}");
+            if (File.Exists(path)) results.ForPeople($"{what,-9} {path}");
         }
-        world.Out.WriteLine($"{"run",-9} {run.Path}");
+        results.ForPeople($"{"run",-9} {run.Path}");
     }
 
     private static Option<StageName?> StageOption(string name, string effect)

@@ -27,7 +27,8 @@ public sealed class ServeCommand : ICommandFile
         var threads = new Option<int?>("--threads") { Description = "Threads of tensor work; 0 takes all processors, at most 16 [default: the recipe's, or 0]", HelpName = "N" };
         var sets = RunCommand.SetOption();
         var address = new Option<string>("--address") { Description = "Address to listen on; there is no login, so think before opening it to a network", HelpName = "IP", DefaultValueFactory = _ => "127.0.0.1" };
-        var command = new Command("serve", "Answer /sdapi/v1/txt2img, /v1/models, /feedback, /healthz, /metrics until Ctrl-C") { recipe, model, prediction, store, port, address, device, threads, sets };
+        var json = ResultLines.Option("One JSON line when it listens: base, url, adapters");
+        var command = new Command("serve", "Answer /sdapi/v1/txt2img, /v1/models, /feedback, /healthz, /metrics until Ctrl-C") { recipe, model, prediction, store, port, address, device, threads, sets, json };
         command.SetAction(async (parsed, token) =>
         {
             if (!IPAddress.TryParse(parsed.GetValue(address), out var ip)) throw new LoraException($"--address {parsed.GetValue(address)} is not an IP address; give one such as 127.0.0.1 or 0.0.0.0.", ExitCode.BadUsage);
@@ -43,7 +44,8 @@ public sealed class ServeCommand : ICommandFile
             if (!Directory.Exists(request.Store))
                 throw new LoraException($"there is no version store at {Path.GetFullPath(request.Store)}; lora run RECIPE makes one, and --store names another.", ExitCode.BadUsage);
             await using var server = await ServingStart.OpenAsync(request, new FeedbackStore(FeedbackStore.PathIn(request.Store)), world.Clock, line => world.Error.WriteLine(line));
-            await world.Out.WriteLineAsync($"serving {request.Base} on {server.Url}  (Ctrl-C ends it)");
+            ResultLines.Of(world, parsed).Write(new { request.Base, server.Url, Adapters = server.Live.Select(a => new { a.Name, a.Version }) }, $"serving {request.Base} on {server.Url}  (Ctrl-C ends it)");
+            await world.Out.FlushAsync(token);
             try
             {
                 await Task.Delay(Timeout.Infinite, token);

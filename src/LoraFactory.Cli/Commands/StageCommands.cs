@@ -20,15 +20,17 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
         var again = new Option<bool>("--again") { Description = "Run it even when nothing has changed" };
         var sets = RunCommand.SetOption();
         var runs = RunCommand.RunsOption();
-        var command = new Command(stage.ToString().ToLowerInvariant(), effect) { recipe, again, sets, runs };
+        var json = RunCommand.JsonOption();
+        var command = new Command(stage.ToString().ToLowerInvariant(), effect) { recipe, again, sets, runs, json };
         command.SetAction(async (parsed, token) =>
         {
             var line = FactoryLine.Standard();
             if (!line.Names.Contains(stage)) throw new LoraException($"this build has no {stage.ToString().ToLowerInvariant()} stage.");
             var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets));
             var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, reading.OrThrow().Name));
-            await RunCommand.RunLine(world, line, run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), json: false, token);
-            world.Out.WriteLine(run.Of(stage));
+            var results = ResultLines.Of(world, parsed);
+            await RunCommand.RunLine(world, line, run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), results, token);
+            results.ForPeople(run.Of(stage));
             return (int)RunCommand.Outcome(world, run, reading.Recipe, stage);
         });
         return command;

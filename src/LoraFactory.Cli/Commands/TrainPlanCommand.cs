@@ -19,7 +19,8 @@ public sealed class TrainPlanCommand : ICommandFile
     {
         var directory = new Argument<string>("RUN") { Description = "A run's directory, with recipe.yaml, 3-label and 4-configure/plan.yaml" };
         var again = new Option<bool>("--again") { Description = "Train from the beginning even when nothing changed" };
-        var command = new Command("train-plan", "Train from a run's plan.yaml as it is, earlier stages left alone") { directory, again };
+        var json = RunCommand.JsonOption();
+        var command = new Command("train-plan", "Train from a run's plan.yaml as it is, earlier stages left alone") { directory, again, json };
         command.SetAction(async (parsed, token) =>
         {
             var path = parsed.GetValue(directory)!;
@@ -29,8 +30,9 @@ public sealed class TrainPlanCommand : ICommandFile
             reading.OrThrow();
             var run = new RunDirectory(path);
             if (parsed.GetValue(again) && Directory.Exists(run.Of(StageName.Train))) Directory.Delete(run.Of(StageName.Train), recursive: true);
-            await RunCommand.RunLine(world, new FactoryLine([new TrainStage()]), run, reading, new LineRequest(), json: false, token);
-            RunCommand.WriteResults(world, run);
+            var results = ResultLines.Of(world, parsed);
+            await RunCommand.RunLine(world, new FactoryLine([new TrainStage()]), run, reading, new LineRequest(), results, token);
+            RunCommand.WriteResults(results, run);
             return (int)ExitCode.Done;
         });
         return command;

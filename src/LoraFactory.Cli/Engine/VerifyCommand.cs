@@ -19,13 +19,13 @@ public sealed class VerifyCommand : ICommandFile
     {
         var folder = new Argument<string>("DIR") { Description = "Folder with cases at any depth: case.json with a kind, and what it names" };
         var kind = new Option<string[]>("--kind") { Description = "Only cases of this kind; may be repeated", HelpName = "KIND", AllowMultipleArgumentsPerToken = false };
-        var json = new Option<bool>("--json") { Description = "One JSON line per case, and one with the sums" };
+        var json = ResultLines.Option("One JSON line per case, and one with the sums");
         var command = new Command("verify", "Recompute the golden cases below a folder and say how far each is off") { folder, kind, json };
-        command.SetAction((parsed, token) => Task.Run(() => Verify(parsed.GetValue(folder)!, parsed.GetValue(kind) ?? [], parsed.GetValue(json), world, token), token));
+        command.SetAction((parsed, token) => Task.Run(() => Verify(parsed.GetValue(folder)!, parsed.GetValue(kind) ?? [], ResultLines.Of(world, parsed), world, token), token));
         return command;
     }
 
-    private static int Verify(string folder, string[] kinds, bool json, CommandWorld world, CancellationToken token)
+    private static int Verify(string folder, string[] kinds, ResultLines lines, CommandWorld world, CancellationToken token)
     {
         if (!Directory.Exists(folder)) throw new LoraException($"{folder} is not a folder; give one that has cases below it, such as tests/data/golden.", ExitCode.BadUsage);
         var cases = GoldenChecks.Find(folder).Where(c => kinds.Length == 0 || kinds.Contains(c.Kind, StringComparer.Ordinal)).ToList();
@@ -42,11 +42,11 @@ public sealed class VerifyCommand : ICommandFile
                 var result = GoldenChecks.Run(file, kind, name);
                 results.Add(result);
                 bar.Advance();
-                world.Out.WriteLine(json ? JsonSerializer.Serialize(result, RunDirectory.Json) : Line(result));
+                lines.Write(result, Line(result));
             }
         }
-        if (json) world.Out.WriteLine(JsonSerializer.Serialize(Sums(results), RunDirectory.Json));
-        else WriteSums(results, world);
+        lines.ForPrograms(Sums(results));
+        if (!lines.Json) WriteSums(results, world);
         return (int)(results.Any(IsMiss) ? ExitCode.Failed : ExitCode.Done);
     }
 

@@ -31,11 +31,18 @@ public abstract class ProgressBoard : IProgressBoard, IDisposable
 /// <summary>The state of one bar and its words: counts, rate, time left. Thread-safe.</summary>
 internal sealed class ProgressState(string title, long? total, string unit, TimeProvider clock)
 {
+    private const double Window = 30; // seconds
+
+    private readonly record struct Mark(double At, long Done);
+
     private readonly Lock gate = new();
     private readonly long begun = clock.GetTimestamp();
     private long? total = total;
     private long done;
-    private long resumedAt = -1;
+    private readonly Queue<Mark> marks = new();
+    private Mark first;
+    private double last;
+    private double newest;
     private string note = "";
 
     public string Title => title;
@@ -60,9 +67,10 @@ internal sealed class ProgressState(string title, long? total, string unit, Time
     {
         lock (gate)
         {
-            if (resumedAt < 0) resumedAt = value > 1 ? value : 0; // work of an earlier process does not count into the rate
-            done = value;
+            // work of an earlier process does not count into the rate
+            if (marks.Count == 0) Start(value == 1 ? new(0, 0) : new(Now, value));
             total = newTotal ?? total;
+            Reach(value);
         }
     }
 
@@ -70,9 +78,35 @@ internal sealed class ProgressState(string title, long? total, string unit, Time
     {
         lock (gate)
         {
-            if (resumedAt < 0) resumedAt = 0;
-            done += by;
+            if (marks.Count == 0) Start(new(0, 0));
+            Reach(done + by);
         }
+    }
+
+    private void Start(Mark mark)
+    {
+        first = mark;
+        marks.Enqueue(mark);
+    }
+
+    // The marks: one a second at most, the first of them as old as the window or the only one that is older.
+    private void Reach(long value)
+    {
+        done = value;
+        last = Now;
+        if (last - newest < 1) return;
+        newest = last;
+        marks.Enqueue(new(last, value));
+        while (marks.ElementAt(1).At <= last - Window) marks.Dequeue();
+    }
+
+    // Units a second of the last half minute, so that a slow start is soon forgotten; while nothing moves for longer than that took, it falls. At the end the mean of all.
+    private double Rate()
+    {
+        if (!marks.TryPeek(out var from)) return 0;
+        if (total <= done) from = first;
+        var seconds = Math.Max(last - from.At, Now - last);
+        return seconds > 0.5 ? (done - from.Done) / seconds : 0;
     }
 
     public void Note(string text)
@@ -85,16 +119,17 @@ internal sealed class ProgressState(string title, long? total, string unit, Time
     {
         lock (gate)
         {
-            var seconds = clock.GetElapsedTime(begun).TotalSeconds;
-            var rate = seconds > 0.5 ? (done - Math.Max(0, resumedAt)) / seconds : 0;
+            var rate = Rate();
             var parts = new List<string> { total is null ? $"{done} {unit}" : $"{done}/{total} {unit}" };
             if (rate > 0) parts.Add(rate >= 0.1 ? $"{rate:0.0#} {unit}/s" : $"{60 * rate:0.0#} {unit}/min");
             if (rate > 0 && total > done) parts.Add(Clock((total.Value - done) / rate) + " left");
-            else parts.Add(Clock(seconds));
+            else parts.Add(Clock(Now));
             if (note.Length > 0) parts.Add(note);
             return string.Join("  ", parts);
         }
     }
+
+    private double Now => clock.GetElapsedTime(begun).TotalSeconds;
 
     private static string Clock(double seconds)
     {

@@ -101,21 +101,49 @@ public sealed class AdapterStore(string folder)
         return stored;
     }
 
-    /// <summary>Makes an earlier version champion again: the one named, or the last retired one before the champion, so that going back twice goes back two.</summary>
-    public StoredAdapter Rollback(string name, int? version, string why)
+    /// <summary>Makes a former champion champion again: the one named, or the last one before the champion, so that going back twice goes back two.</summary>
+    public StoredAdapter Rollback(string name, int? version, string why) => Crown(name, versions =>
+    {
+        var champion = versions.Find(x => x.State == "champion")?.Version ?? int.MaxValue;
+        var former = version is { } v ? Named(name, versions, v) : versions.FindLast(x => x.State == "retired" && x.Version < champion)
+            ?? throw new LoraException($"{name} has no earlier champion to go back to.", ExitCode.BadUsage);
+        return former.State switch
+        {
+            "retired" => former with { Why = why },
+            "candidate" => throw new LoraException($"{name} version {former.Version} is a candidate and was never champion; lora adapters promote {name} --version {former.Version} puts it into service.", ExitCode.BadUsage),
+            _ => throw Neither(former),
+        };
+    });
+
+    /// <summary>Makes a candidate champion. Its gates do not all hold, so that has to be said with <paramref name="force"/>; without a certificate nothing goes live.</summary>
+    public StoredAdapter Promote(string name, int version, bool force) => Crown(name, versions =>
+    {
+        var candidate = Named(name, versions, version);
+        if (candidate.State == "retired") throw new LoraException($"{name} version {version} was champion before; lora adapters rollback {name} --version {version} brings it back.", ExitCode.BadUsage);
+        if (candidate.State != "candidate") throw Neither(candidate);
+        Certificate.Require(Bundle(candidate));
+        if (!force) throw new LoraException($"{name} version {version} is a candidate because its gates do not all hold ({candidate.Why.TrimEnd('.')}); --force puts it into service all the same.", ExitCode.Refused);
+        return candidate with { Why = $"promoted by hand; as a candidate: {candidate.Why}" };
+    });
+
+    private StoredAdapter Crown(string name, Func<List<StoredAdapter>, StoredAdapter> choose)
     {
         if (Versions(name).Count == 0) throw new LoraException($"{Folder} has no adapter {name}; it has {(Names.Count == 0 ? "none yet" : string.Join(", ", Names))}.", ExitCode.BadUsage);
         using var held = Lock(name);
         var versions = Versions(name).ToList();
-        var champion = versions.Find(x => x.State == "champion")?.Version ?? int.MaxValue;
-        var at = version is { } v ? versions.FindIndex(x => x.Version == v) : versions.FindLastIndex(x => x.State == "retired" && x.Version < champion);
-        if (at < 0) throw new LoraException(version is null ? $"{name} has no earlier champion to go back to." : $"{name} has no version {version}; it has {string.Join(", ", versions.Select(x => x.Version))}.", ExitCode.BadUsage);
-        if (versions[at].State == "refused") throw new LoraException($"{name} version {versions[at].Version} was refused ({versions[at].Why}) and cannot become champion.", ExitCode.Refused);
+        var chosen = choose(versions) with { State = "champion" };
         Retire(versions);
-        versions[at] = versions[at] with { State = "champion", Why = why };
+        versions[versions.FindIndex(v => v.Version == chosen.Version)] = chosen;
         Write(name, versions);
-        return versions[at];
+        return chosen;
     }
+
+    private static StoredAdapter Named(string name, List<StoredAdapter> versions, int version) =>
+        versions.Find(x => x.Version == version) ?? throw new LoraException($"{name} has no version {version}; it has {string.Join(", ", versions.Select(x => x.Version))}.", ExitCode.BadUsage);
+
+    private static LoraException Neither(StoredAdapter version) => version.State == "refused"
+        ? new($"{version.Name} version {version.Version} was refused ({version.Why}) and cannot become champion.", ExitCode.Refused)
+        : new($"{version.Name} version {version.Version} is {version.State} already.", ExitCode.BadUsage);
 
     private static void Retire(List<StoredAdapter> versions)
     {
@@ -150,10 +178,16 @@ public sealed class AdapterStore(string folder)
     private FileStream Lock(string name)
     {
         var directory = Path.Combine(Folder, Checked(name));
-        Directory.CreateDirectory(directory);
         try
         {
-            return new FileStream(Path.Combine(directory, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            Directory.CreateDirectory(directory);
+            var held = new FileStream(Path.Combine(directory, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            foreach (var left in Directory.EnumerateFiles(directory, ".versions.json.*.tmp")) File.Delete(left); // a killed Write's: nobody else writes now
+            return held;
+        }
+        catch (Exception e) when (DiskFault.Of(e) is { } fault)
+        {
+            throw new LoraException($"{Folder} cannot be written: {fault}. Choose another store with --store or deploy.store.", inner: e);
         }
         catch (IOException e)
         {

@@ -20,6 +20,8 @@ public sealed class FeedbackStore : IRatings
 {
     private const int KeptGenerations = 100_000;
     private const int SweepEvery = 1000;
+    private const int ReadOnly = 8; // SQLITE_READONLY
+    private const int CannotOpen = 14; // SQLITE_CANTOPEN
     private readonly SqliteConnection connection;
     private readonly Lock gate = new();
     private long added;
@@ -31,7 +33,14 @@ public sealed class FeedbackStore : IRatings
     public FeedbackStore(string path)
     {
         SQLitePCL.Batteries_V2.Init();
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        }
+        catch (Exception e) when (DiskFault.Of(e) is { } fault)
+        {
+            throw new LoraException($"{path} cannot be made: {fault}. Choose another store with deploy.store or --store.", inner: e);
+        }
         connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, DefaultTimeout = 10 }.ToString());
         try
         {
@@ -40,6 +49,8 @@ public sealed class FeedbackStore : IRatings
         catch (SqliteException e)
         {
             connection.Dispose();
+            if (e.SqliteErrorCode is ReadOnly or CannotOpen)
+                throw new LoraException($"{path} cannot be written ({e.Message}): its file system is read-only, or there is no permission to write there. Make it writable, or choose another store with deploy.store or --store.", inner: e);
             throw new LoraException($"{path} cannot be opened as the database of ratings ({e.Message}). Move it away to begin anew, or choose another store.", inner: e);
         }
     }

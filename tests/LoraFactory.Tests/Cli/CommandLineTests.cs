@@ -67,6 +67,15 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("--strict", text);
     }
 
+    [Fact]
+    public void Commands_with_results_for_programs_take_json()
+    {
+        var world = new CommandWorld(TextWriter.Null, TextWriter.Null, TimeProvider.System);
+        var commands = CommandLine.Tree(world).Subcommands.SelectMany(c => c.Subcommands.Select(s => (Name: $"{c.Name} {s.Name}", Command: s)).Prepend((Name: c.Name, Command: c)));
+        var without = commands.Where(c => c.Command.Options.All(o => o.Name != "--json")).Select(c => c.Name).Order(StringComparer.Ordinal);
+        Assert.Equal(["concepts", "concepts import", "init", "recipe", "recipe schema"], without.Where(n => n.Split(' ')[0] != "bench")); // bench prints nothing but JSON
+    }
+
     [Theory]
     [InlineData("chek")]
     [InlineData("check")]

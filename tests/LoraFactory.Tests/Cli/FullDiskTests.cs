@@ -20,7 +20,7 @@ public sealed class FullDiskTests(FinishedLine line) : FinishedLineTests(line)
     public async Task Crawl_and_training_on_a_small_disk_end_in_one_line_and_go_on_when_it_is_larger()
     {
         var disk = Directory.CreateDirectory(Folder.File("disk")).FullName;
-        var private_ = await PrivateMount(disk);
+        var private_ = await PrivateMount.FindAsync(disk);
         if (private_ is null)
         {
             // neither root nor a user namespace: the disk cannot be made small here, and /dev/full above has to do
@@ -59,16 +59,5 @@ public sealed class FullDiskTests(FinishedLine line) : FinishedLineTests(line)
         }
         Assert.Contains("40 pictures fetched", parts["crawl, larger"]);
         Assert.EndsWith($"{ContentId.OfFile(straight.File(StageName.Train, "adapter.safetensors"))}  -", parts["train, larger"]);
-    }
-
-    // How a program gets mounts of its own here: as root, or in a user namespace; null where neither is allowed.
-    private static async Task<IReadOnlyList<string>?> PrivateMount(string disk)
-    {
-        foreach (var how in new string[][] { ["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"] })
-        {
-            await using var tried = LoraProcess.StartProgram(how[0], [.. how[1..], "mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk]);
-            if (await tried.EndAsync() == 0) return how;
-        }
-        return null;
     }
 }

@@ -65,8 +65,8 @@ public sealed class InterruptedCommandsTests(FinishedLine line) : FinishedLineTe
     {
         foreach (var twice in new[] { false, true })
         {
-            await using var server = LoraProcess.Start(["serve", "--store", Line.StorePath, "--port", "0"]);
-            await server.UntilAsync(() => server.Text.Contains("Ctrl-C ends it", StringComparison.Ordinal));
+            await using var server = LoraProcess.Start(["serve", "--store", Line.StorePath, "--port", "0", .. twice ? new[] { "--json" } : []]);
+            await server.UntilAsync(() => server.Text.Contains(twice ? "\"adapters\":[{\"name\":\"tiny\",\"version\":1}]" : "Ctrl-C ends it", StringComparison.Ordinal));
             using var http = new HttpClient { BaseAddress = new Uri(Regex.Match(server.Text, @"http://127\.0\.0\.1:\d+", RegexOptions.None, TimeSpan.FromSeconds(5)).Value) };
             var asked = http.PostAsJsonAsync("/sdapi/v1/txt2img", new { prompt = "a cat <lora:tiny>", steps = twice ? 150 : 40, batch_size = twice ? 8 : 1 }, TestContext.Current.CancellationToken);
             while (!(await http.GetStringAsync("/metrics", TestContext.Current.CancellationToken)).Contains("\nlora_drawing 1\n", StringComparison.Ordinal)) await Task.Delay(20, TestContext.Current.CancellationToken);

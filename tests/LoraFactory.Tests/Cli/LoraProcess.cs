@@ -72,6 +72,13 @@ internal sealed class LoraProcess : IAsyncDisposable
         Assert.Equal(0, kill.ExitCode);
     }
 
+    /// <summary>kill -9: it gets no chance to tidy up.</summary>
+    public Task KillAsync()
+    {
+        process.Kill(entireProcessTree: true);
+        return process.WaitForExitAsync();
+    }
+
     /// <summary>Waits for its end; its exit code (128 and the signal's number where a signal ended it).</summary>
     public async Task<int> EndAsync()
     {

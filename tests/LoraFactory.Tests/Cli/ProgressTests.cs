@@ -56,6 +56,36 @@ public sealed class ProgressTests
     }
 
     [Fact]
+    public void The_rate_follows_the_last_half_minute_so_that_a_slow_start_is_soon_forgotten()
+    {
+        var clock = new HandClock();
+        using var writer = new StringWriter();
+        using var board = new LineProgress(writer, clock, TimeSpan.FromSeconds(5));
+        string Last() => writer.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries)[^1];
+        using (var task = board.Begin("train", 600, "steps"))
+        {
+            clock.Pass(90);
+            task.Set(1);
+            Assert.Equal("train: 1/600 steps  0.67 steps/min  14:58:30 left", Last());
+            for (var i = 2; i <= 100; i++)
+            {
+                clock.Pass(0.5);
+                task.Set(i);
+            }
+            Assert.StartsWith("train: 91/600 steps  2.0 steps/s  4:14 left", Last(), StringComparison.Ordinal);
+            clock.Pass(300);
+            task.Set(101);
+            Assert.StartsWith("train: 101/600 steps  0.4 steps/min", Last(), StringComparison.Ordinal); // slower now
+            for (var i = 102; i <= 600; i++)
+            {
+                clock.Pass(0.5);
+                task.Set(i);
+            }
+        }
+        Assert.Equal("train: 600/600 steps  0.87 steps/s  11:29", Last()); // at the end the mean of all
+    }
+
+    [Fact]
     public async Task Bars_survive_many_threads_and_end()
     {
         using var text = new StringWriter();

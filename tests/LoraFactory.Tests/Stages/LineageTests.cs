@@ -70,6 +70,23 @@ public sealed class LineageTests : IDisposable
     }
 
     [Fact]
+    public void Results_of_an_earlier_round_are_passed_over_while_a_later_one_is_being_made()
+    {
+        Assert.Empty(new Lineage(run).Outdated);
+        File.Delete(run.File(StageName.Train, "adapter.json")); // the new training has begun
+        var lineage = new Lineage(run);
+        Assert.Equal("plan01", lineage.Back()[0].Id);
+        Assert.DoesNotContain(lineage.Back(), n => n.Kind == "unknown");
+        Assert.Equal(["endpoint01", "report01"], lineage.Outdated.Select(n => n.Id));
+        File.Delete(run.File(StageName.Label, "samples.jsonl")); // the new label stage
+        Assert.Equal(["record01", "record02", "record03", "page01"], new Lineage(run).Back().Select(n => n.Id).Take(4));
+        File.Delete(run.File(StageName.Clean, "records.jsonl"));
+        File.Delete(run.File(StageName.Crawl, "pages.jsonl"));
+        File.Delete(run.File(StageName.Crawl, "seed.json"));
+        Assert.Equal(["endpoint01", "report01", "adapter01"], new Lineage(run).Back().Select(n => n.Id)); // nothing new yet
+    }
+
+    [Fact]
     public void An_empty_run_says_so() =>
         Assert.Throws<LoraException>(() => new Lineage(new RunDirectory(Path.Combine(folder, "empty"))).Back());
 }

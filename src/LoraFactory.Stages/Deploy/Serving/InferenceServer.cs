@@ -94,6 +94,9 @@ public sealed class InferenceServer : IAsyncDisposable
     /// <summary>Where it listens, e.g. http://127.0.0.1:7860.</summary>
     public string Url => app.Urls.First();
 
+    /// <summary>Adapters that are loaded.</summary>
+    public IReadOnlyList<StoredAdapter> Live => model.Live;
+
     /// <summary>Ends: no new requests, what is being drawn is finished and answered while patience lasts, what still waits is turned away.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -115,7 +115,7 @@ public sealed class PretrainingRun
             var seconds = clock.GetElapsedTime(begun).TotalSeconds;
             events.WriteLine(JsonSerializer.Serialize(new { Step = step, Loss = loss, Rate = optimizer.Groups[0].LearningRate, GradNorm = norm, Seconds = seconds, Parts = model.Parts.Count > 0 ? model.Parts : null }, RunDirectory.Json));
             bar.Set(step + 1);
-            bar.Note(string.Create(CultureInfo.InvariantCulture, $"loss {losses.TakeLast(20).DefaultIfEmpty(double.NaN).Average():0.0000}  {1 / seconds:0.00} steps/s"));
+            bar.Note(string.Create(CultureInfo.InvariantCulture, $"loss {losses.TakeLast(20).DefaultIfEmpty(double.NaN).Average():0.0000}"));
             if ((step + 1) % options.CheckpointEvery == 0 || step + 1 == steps.To)
             {
                 events.Flush();

@@ -69,6 +69,34 @@ public sealed class AdapterStoreTests : IDisposable
         Assert.False(Directory.Exists(Path.Combine(Store.Folder, "other")));
     }
 
+    [Fact]
+    public void A_candidate_is_promoted_by_force_and_never_by_going_back()
+    {
+        Add("one");
+        Add("two", "candidate");
+        Add("bad", "refused");
+        LoraException Promoting(int version, bool force = true) => Assert.Throws<LoraException>(() => Store.Promote("style", version, force));
+        Assert.Contains("lora adapters promote style --version 2", Assert.Throws<LoraException>(() => Store.Rollback("style", 2, "why")).Message);
+        Assert.Contains("has no certificate.json", Promoting(2).Message); // not even by force
+        var bundle = Store.Bundle(Store.Versions("style")[1]);
+        var certificate = new Certificate { Sha256 = Store.Versions("style")[1].Sha256, BaseHash = "b", Fault = "", Checks = [new("a check", true, "found")] };
+        RunDirectory.WriteJson(Path.Combine(bundle, Certificate.FileName), certificate with { Fault = "fried" });
+        Assert.Contains("refused as fried", Promoting(2).Message);
+        RunDirectory.WriteJson(Path.Combine(bundle, Certificate.FileName), certificate);
+        var unforced = Promoting(2, force: false);
+        Assert.Equal((ExitCode.Refused, true), (unforced.Code, unforced.Message.Contains("its gates do not all hold (a test); --force", StringComparison.Ordinal)));
+        Assert.Equal(ExitCode.Refused, Promoting(3).Code);
+        Assert.Contains("version 1 is champion already", Promoting(1).Message);
+        Assert.Contains("has no version 9; it has 1, 2, 3", Promoting(9).Message);
+        Assert.Equal("1:champion 2:candidate 3:refused", States());
+
+        Assert.Equal(("champion", "promoted by hand; as a candidate: a test"), (Store.Promote("style", 2, force: true).State, Store.Champion("style")!.Why));
+        Assert.Equal("1:retired 2:champion 3:refused", States());
+        Assert.Contains("lora adapters rollback style --version 1", Promoting(1).Message);
+        Assert.Equal(1, Store.Rollback("style", null, "why").Version);
+        Assert.Contains("version 1 is champion already", Assert.Throws<LoraException>(() => Store.Rollback("style", 1, "why")).Message);
+    }
+
     [Theory]
     [InlineData("../out")]
     [InlineData("..")]

@@ -66,6 +66,31 @@ public sealed class FeedbackTests : IDisposable
     }
 
     [Fact]
+    public async Task Without_ratings_the_command_says_how_to_get_them_and_makes_nothing()
+    {
+        File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\n");
+        foreach (var json in new[] { false, true })
+        {
+            var (code, text, error) = await Lora(json ? ["feedback", "--json"] : ["feedback"]);
+            Assert.True(code == 0, error);
+            if (json) Assert.Equal(0, System.Text.Json.JsonDocument.Parse(text).RootElement.GetProperty("count").GetInt32());
+            else Assert.Contains($"there are no ratings of style yet. Serve it with lora serve {folder.File("style.yaml")}", text);
+            Assert.Equal(["style.yaml"], Directory.EnumerateFileSystemEntries(folder.Path).Select(f => Path.GetFileName(f)));
+        }
+    }
+
+    [Fact]
+    public async Task One_rating_has_no_interval()
+    {
+        File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\n");
+        using (var store = new FeedbackStore(FeedbackStore.PathIn(folder.File("store")))) Rate(store, 1, 0.25);
+        var (code, text, error) = await Lora("feedback");
+        Assert.True(code == 0, error);
+        Assert.Contains("1 rating, 0.25; one rating has no interval", text);
+        Assert.DoesNotContain("?", text);
+    }
+
+    [Fact]
     public async Task The_command_writes_what_continue_reads()
     {
         File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\n");
