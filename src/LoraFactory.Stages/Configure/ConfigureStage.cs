@@ -89,7 +89,7 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
         if (rank > facts.SmallestLayer)
             throw new LoraException($"train.rank: rank {rank} exceeds {facts.SmallestLayer}, the smallest side of a layer of the chosen targets in this base. Valid: 1..{facts.SmallestLayer}.", ExitCode.BadUsage);
         var alpha = Choose("alpha", train.Alpha, () => new(rank, "equal to the rank: scale 1, so that the rate means the same at every rank"));
-        var rate = Choose("learning_rate", train.LearningRate, () => policy.LearningRate(data, facts));
+        var rate = Choose("learning_rate", train.LearningRate, () => policy.LearningRate(data, facts, rank));
         var batch = (int)Math.Min(Choose("batch_size", train.BatchSize, () => policy.BatchSize(data, facts)), Math.Max(1, data.Pictures));
         var steps = (int)Choose("steps", train.Steps, () => policy.Steps(data, facts, batch * train.GradientAccumulation));
         values.Add(new("train.targets", train.Targets, train.Targets == "all" ? "a new style needs convolutions too, not attention alone" : "set in the recipe", "user"));

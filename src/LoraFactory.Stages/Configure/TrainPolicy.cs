@@ -12,8 +12,8 @@ public interface ITrainPolicy
     string Name { get; }
     /// <summary>Rank of the adapter.</summary>
     Proposal Rank(DataComplexity data, BaseFacts facts);
-    /// <summary>Learning rate of the UNet's adapter.</summary>
-    Proposal LearningRate(DataComplexity data, BaseFacts facts);
+    /// <summary>Learning rate of the UNet's adapter of this rank, for alpha = rank.</summary>
+    Proposal LearningRate(DataComplexity data, BaseFacts facts, int rank);
     /// <summary>Pictures per micro-batch.</summary>
     Proposal BatchSize(DataComplexity data, BaseFacts facts);
     /// <summary>Optimizer steps at this batch (micro-batch times accumulation).</summary>
@@ -37,7 +37,7 @@ public sealed class AdaptivePolicy : ITrainPolicy
     }
 
     /// <inheritdoc/>
-    public Proposal LearningRate(DataComplexity data, BaseFacts facts) =>
+    public Proposal LearningRate(DataComplexity data, BaseFacts facts, int rank) =>
         new(1e-5 * (1 + 0.3 * Math.Log10(Math.Max(1, data.Pictures))), $"1e-5·(1 + 0.3·log10 {data.Pictures} pictures)");
 
     /// <inheritdoc/>
@@ -48,13 +48,13 @@ public sealed class AdaptivePolicy : ITrainPolicy
 }
 
 /// <summary>
-/// Rules fitted to measured runs (docs/decisions/train-policy.md): a rate that grows as the base gets smaller, a rank by the variety of the
+/// Rules fitted to measured runs (docs/decisions/train-policy.md): a rate that grows as base and rank get smaller, a rank by the variety of the
 /// data but small, and as many steps as it takes to see every picture often enough, within the time allowed.
 /// </summary>
 public sealed class MeasuredPolicy : ITrainPolicy
 {
     /// <inheritdoc/>
-    public string Name => "measured-v1";
+    public string Name => "measured-v2";
 
     /// <inheritdoc/>
     public Proposal Rank(DataComplexity data, BaseFacts facts)
@@ -65,10 +65,10 @@ public sealed class MeasuredPolicy : ITrainPolicy
     }
 
     /// <inheritdoc/>
-    public Proposal LearningRate(DataComplexity data, BaseFacts facts)
+    public Proposal LearningRate(DataComplexity data, BaseFacts facts, int rank)
     {
-        var rate = Math.Clamp(1e-4 * Math.Pow(860e6 / facts.Parameters, 0.6), 5e-5, 2e-3);
-        return new(Math.Round(rate, 6), $"1e-4·(860 M / {facts.Parameters / 1e6:F1} M weights)^0.6, within 5e-5..2e-3: small bases need larger steps");
+        var rate = Math.Clamp(1e-4 * Math.Pow(860e6 / facts.Parameters, 0.32) * 16 / rank, 2e-5, 2e-3);
+        return new(Math.Round(rate, 6), $"1e-4·(860 M / {facts.Parameters / 1e6:F1} M weights)^0.32·16/{rank}, within 2e-5..2e-3: small bases need larger steps, and a larger rank with alpha = rank moves further at the same rate");
     }
 
     /// <inheritdoc/>

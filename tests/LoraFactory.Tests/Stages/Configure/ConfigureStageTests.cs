@@ -14,13 +14,22 @@ public sealed class ConfigureStageTests
         var policy = TrainPolicies.Named("adaptive-v1");
         Assert.Equal(32, policy.Rank(Data, Facts).Value); // 34, but no layer is larger than 32
         Assert.Equal(34, policy.Rank(Data, Facts with { SmallestLayer = 320 }).Value);
-        Assert.Equal(1e-5 * (1 + 0.3 * Math.Log10(90)), policy.LearningRate(Data, Facts).Value, 12);
+        Assert.Equal(1e-5 * (1 + 0.3 * Math.Log10(90)), policy.LearningRate(Data, Facts, 32).Value, 12);
         Assert.Equal(4, policy.Rank(Data with { SemanticDiversity = 0, VisualVariance = 0 }, Facts).Value);
         Assert.Equal(128, policy.Rank(Data with { SemanticDiversity = 2, VisualVariance = 2 }, Facts with { SmallestLayer = 320 }).Value);
     }
 
     [Theory]
-    [InlineData("measured-v1", "every one of 90 pictures about 60 times on average, by their repeats from 30 to 300 times at batch 8, within 150..5000")]
+    [InlineData(5_600_000, 8, 1.0e-3)]
+    [InlineData(5_600_000, 16, 5.0e-4)]
+    [InlineData(860_000_000, 16, 1e-4)]
+    [InlineData(2_600_000_000, 128, 2e-5)] // the least
+    [InlineData(100_000, 4, 2e-3)]      // the most
+    public void The_measured_rate_falls_with_weights_and_rank(long parameters, int rank, double rate) =>
+        Assert.Equal(rate, TrainPolicies.Named("measured-v2").LearningRate(Data, Facts with { Parameters = parameters }, rank).Value, 0.01 * rate);
+
+    [Theory]
+    [InlineData("measured-v2", "every one of 90 pictures about 60 times on average, by their repeats from 30 to 300 times at batch 8, within 150..5000")]
     [InlineData("adaptive-v1", "every picture a hundred times on average, by their repeats from 50 to 500 times")]
     public void Repeats_shift_how_often_pictures_are_seen_and_not_how_long_training_takes(string policy, string why)
     {
