@@ -32,14 +32,15 @@ public sealed class DemoPlanTests
         Directory.CreateDirectory(Path.Combine(site, "ink.test"));
         Directory.CreateDirectory(Path.Combine(site, "pictures.test"));
         await File.WriteAllTextAsync(Path.Combine(site, "ink.test", "index.html"), "<p>ink", TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(site, "world.json"), """{"prompts": ["an ink wash painting of a cat", "a red key, ink wash painting"]}""", TestContext.Current.CancellationToken);
+        string[] prompts = ["an ink wash painting of a cat", .. new[] { "key", "boat", "tree", "house", "fish", "cup", "bird" }.Select(what => $"a red {what}, ink wash painting")];
+        await File.WriteAllTextAsync(Path.Combine(site, "world.json"), System.Text.Json.JsonSerializer.Serialize(new { prompts }), TestContext.Current.CancellationToken);
         await using var web = await DemoWeb.StartAsync(site);
         var reading = RecipeReader.Read(Recipe, DemoPlan.Overrides(web, site, ownSite: true, "Ink wash paintings"), NoEnvironment);
         Assert.Empty(reading.Problems);
         var recipe = reading.Recipe;
         Assert.Equal(("demo-ink-wash-paintings", "Ink wash paintings", "ink wash painting"), (recipe.Name, recipe.Seed.Topic, recipe.Label.Trigger));
         Assert.Equal(["http://ink.test/"], recipe.Seed.Urls);
-        Assert.Equal(["an ink wash painting of a cat", "a red key, ink wash painting"], recipe.Evaluate.Prompts);
+        Assert.Equal(prompts, recipe.Evaluate.Prompts);
         Assert.Equal(["ink.test", "pictures.test"], recipe.Crawl.AllowPrivateHosts);
         Directory.Delete(site, recursive: true);
     }
