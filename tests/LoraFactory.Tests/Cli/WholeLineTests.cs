@@ -99,6 +99,9 @@ public sealed class WholeLineTests(FinishedLine line) : FinishedLineTests(line)
         Assert.Equal(["crawl", "clean", "label", "configure", "train", "evaluate", "deploy"], again.Json.Select(s => s.GetProperty("stage").GetString()));
         Assert.All(again.Json, s => Assert.True(s.GetProperty("skipped").GetBoolean(), s.ToString()));
         Assert.Equal(before, Files());
+        var stage = await Line.LoraAsync("label", Line.Folder, ["--json"], TestContext.Current.CancellationToken); // a single stage prints the same objects
+        Assert.True(stage.Code == 0, stage.Error);
+        Assert.Equal(again.Json.Take(3).Select(s => s.ToString()), stage.Json.Select(s => s.ToString()));
 
         var lineage = await FinishedLine.LoraAsync(["lineage", Line.Run.Path, "--json"], TestContext.Current.CancellationToken);
         var nodes = lineage.Json.Select(n => (Kind: n.GetProperty("kind").GetString()!, What: n.GetProperty("what").GetString()!)).ToList();

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LoraFactory.Cli;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Train.Pretraining;
 using LoraFactory.Torch;
@@ -25,6 +26,20 @@ public sealed class PretrainingRunTests
 
     private static PretrainingResult Run(PretrainOptions options, IProgressBoard? board = null, CancellationToken token = default) =>
         PretrainingRun.Run(options, board ?? new SilentProgress(), TimeProvider.System, token);
+
+    [Fact]
+    public async Task The_command_prints_one_object_for_programs()
+    {
+        var folder = TestData.NewFolder();
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        string[] arguments = ["pretrain", "clip", "--output", folder, "--base", Tiny("clip", folder).Base, "--steps", "2", "--batch-size", "4", "--width", "32", "--layers", "2", "--exam-scenes", "0", "--threads", "1", "--json"];
+        Assert.True(await CommandLine.RunAsync(arguments, output, error, TestContext.Current.CancellationToken) == 0, error.ToString());
+        var told = JsonSerializer.Deserialize<JsonElement>(Assert.Single(output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Equal((folder, 2), (told.GetProperty("folder").GetString(), told.GetProperty("steps").GetInt32()));
+        Assert.True(told.GetProperty("loss").GetDouble() > 0);
+        Assert.True(File.Exists(Path.Combine(folder, "model.safetensors")));
+    }
 
     [Theory]
     [InlineData("clip"), InlineData("captioner")]
