@@ -123,6 +123,7 @@ public sealed class EvaluateStage : IStage
     {
         using var pictures = new RunPictures(context.Run, token);
         float[][] Vectors(Split split) => clip.Embed(samples.Where(s => s.Split == split).Select(s => pictures.Read(s.BlobHash)), token: token);
+        float[][] Captions(Split split) => clip.Embed([.. samples.Where(s => s.Split == split).Select(s => s.Caption)]);
         return new()
         {
             Prompts = clip.Embed(prompts),
@@ -131,7 +132,8 @@ public sealed class EvaluateStage : IStage
             Adapter = clip.Embed(drawn.Adapter, token: token),
             HeldOut = Vectors(Split.Validation),
             Trained = Vectors(Split.Train),
-            TrainedCaptions = clip.Embed([.. samples.Where(s => s.Split == Split.Train).Select(s => s.Caption)]),
+            HeldOutCaptions = Captions(Split.Validation),
+            TrainedCaptions = Captions(Split.Train),
         };
     }
 

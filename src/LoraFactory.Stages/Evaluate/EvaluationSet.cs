@@ -19,6 +19,8 @@ public sealed record EvaluationSet
     public required IReadOnlyList<float[]> Adapter { get; init; }
     /// <summary>Pictures that were held out of training.</summary>
     public required IReadOnlyList<float[]> HeldOut { get; init; }
+    /// <summary>Vectors of the held-out pictures' captions, in the same order.</summary>
+    public required IReadOnlyList<float[]> HeldOutCaptions { get; init; }
     /// <summary>Pictures that were trained on.</summary>
     public required IReadOnlyList<float[]> Trained { get; init; }
     /// <summary>Vectors of the trained pictures' captions, in the same order.</summary>

@@ -29,7 +29,11 @@ public sealed class ClipScoreDelta : IMetric
     }
 }
 
-/// <summary>Do the adapter's pictures look like held-out pictures of the style more than the base's do?</summary>
+/// <summary>
+/// Do the adapter's pictures look like held-out pictures of the style more than the base's do? A cosine of two pictures also tells whether they
+/// show alike things, and the prompts ask for things that the style's pictures lack. So what the style itself has is taken from its pairs
+/// of a training and a held-out picture whose captions are as alike as prompt and caption are; <see cref="ContentMatch"/>.
+/// </summary>
 public sealed class StyleSimilarity : IMetric
 {
     private const int Fewest = 3;
@@ -45,7 +49,7 @@ public sealed class StyleSimilarity : IMetric
         var (style, which) = set.HeldOut.Count >= Fewest ? (set.HeldOut, "held-out pictures") : (set.Trained, "training pictures");
         var gains = set.Adapter.Select((a, i) => Similarity.Mean(a, style) - Similarity.Mean(set.Base[i], style)).ToArray();
         // half of what the style's own pictures have over the base's: an adapter that only leans towards the style is not there yet
-        var own = style.Count < Fewest ? [] : style.Select((s, i) => Similarity.Mean(s, [.. style.Where((_, j) => j != i)])).ToArray();
+        var own = style.Count < Fewest ? [] : ContentMatch.Own(set, style);
         var without = set.Base.Select(b => Similarity.Mean(b, style)).ToArray();
         var room = own.Length == 0 ? 0 : own.Average() - without.Average();
         // the base's pictures are of the style already, as far as these few can tell (two standard errors of the difference)
@@ -53,11 +57,11 @@ public sealed class StyleSimilarity : IMetric
         {
             var gain = Intervals.Bootstrap(set, rows => rows.Average(i => gains[i]));
             return new(Name, gain.Value, gain.Low, gain.High, gain.N, null, null,
-                $"mean cosine with the style's {which}, adapter less base; no gate, since {(own.Length == 0 ? $"there are fewer than {Fewest} of them" : $"the base's pictures are as near to them ({without.Average():F3}) as they are to each other ({own.Average():F3})")}");
+                $"mean cosine with the style's {which}, adapter less base; no gate, since {(own.Length == 0 ? $"there are fewer than {Fewest} of them" : $"the base's pictures are as near to them ({without.Average():F3}) as the style's own of other content ({own.Average():F3})")}");
         }
         var interval = Intervals.Bootstrap(set, rows => rows.Average(i => gains[i]) / room);
         return new(Name, interval.Value, interval.Low, interval.High, interval.N, "low end above 0.5", interval.Low > 0.5,
-            $"share of the way from the base's pictures (0) to the style's own {which} (1), by mean cosine");
+            $"share of the way from the base's pictures (0) to the style's own of as different content (1), by mean cosine with its {which}");
     }
 
     // Square of the standard error of the mean.

@@ -44,6 +44,16 @@ public sealed class MetricExamTests : IDisposable
         Assert.True(misses.Count == 0, string.Join("\n", misses));
     }
 
+    // the end of the scale is where pictures of the style are that show what the prompts ask for, whatever that is
+    [Theory]
+    [MemberData(nameof(Styles))]
+    public void True_pictures_of_things_that_were_never_shown_reach_the_end_of_the_style_scale(SceneStyle style)
+    {
+        var exam = new Exam(generator, style);
+        var metric = new StyleSimilarity().Measure(exam.Set(clip, exam.Good));
+        Assert.True(metric.Value is > 0.8 and < 1.2, metric.ToString());
+    }
+
     [Theory]
     [MemberData(nameof(Styles))]
     public void Copies_are_caught_where_a_fifth_of_the_training_pictures_have_near_twins(SceneStyle style)
@@ -75,7 +85,7 @@ public sealed class MetricExamTests : IDisposable
     public void A_single_prompt_cannot_be_told_from_another_and_gates_nothing()
     {
         float[][] one = [[1, 0], [0, 1]];
-        var set = new EvaluationSet { Prompts = one[..1], PerPrompt = 2, Base = one, Adapter = one, HeldOut = one, Trained = one, TrainedCaptions = one };
+        var set = new EvaluationSet { Prompts = one[..1], PerPrompt = 2, Base = one, Adapter = one, HeldOut = one, HeldOutCaptions = one, Trained = one, TrainedCaptions = one };
         var metric = new PromptObedience().Measure(set);
         Assert.Equal((null, null), (metric.Passed, metric.Gate));
         Assert.NotNull(new PromptObedience().Measure(set with { Prompts = one, PerPrompt = 1 }).Passed);
@@ -91,6 +101,7 @@ public sealed class MetricExamTests : IDisposable
         private readonly List<Picture> trained = [];
         private readonly List<Picture> heldOut = [];
         private readonly List<string> captions = [];
+        private readonly List<string> heldOutCaptions = [];
 
         public Exam(SceneGenerator generator, SceneStyle style)
         {
@@ -100,7 +111,7 @@ public sealed class MetricExamTests : IDisposable
             {
                 var scene = generator.Draw(11, i, seen);
                 (i < 86 ? trained : heldOut).Add(Picture(scene.Pixels));
-                if (i < 86) captions.Add(scene.Caption);
+                (i < 86 ? captions : heldOutCaptions).Add(scene.Caption);
             }
             var places = Enum.GetValues<ScenePlace>();
             for (var i = 0; i < 10; i++)
@@ -131,6 +142,7 @@ public sealed class MetricExamTests : IDisposable
             Adapter = clip.Embed(adapter),
             HeldOut = clip.Embed(heldOut),
             Trained = clip.Embed(trained),
+            HeldOutCaptions = clip.Embed(heldOutCaptions),
             TrainedCaptions = clip.Embed(captions),
         };
 

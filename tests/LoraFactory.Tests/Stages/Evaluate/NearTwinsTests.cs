@@ -49,7 +49,7 @@ public sealed class NearTwinsTests
         var one = Vectors(8, 1, 1)[0];
         float[][] alike = [.. Enumerable.Range(0, 40).Select(i => Moved(one, 0.001, i))];
         var prompts = Vectors(8, 8, 3);
-        var set = new EvaluationSet { Prompts = prompts, PerPrompt = 1, Base = prompts, Adapter = alike[..8], HeldOut = [], Trained = alike, TrainedCaptions = alike };
+        var set = new EvaluationSet { Prompts = prompts, PerPrompt = 1, Base = prompts, Adapter = alike[..8], HeldOut = [], HeldOutCaptions = [], Trained = alike, TrainedCaptions = alike };
         var metric = new Memorisation().Measure(set);
         Assert.Equal((null, null), (metric.Gate, metric.Passed));
         Assert.Contains("cannot tell", metric.Meaning, StringComparison.Ordinal);
@@ -63,7 +63,7 @@ public sealed class NearTwinsTests
     {
         var plain = Vectors(8, 60, 1);
         float[][] all = [.. plain, .. plain.Select((v, i) => Moved(v, 0.01, i))];
-        var set = new EvaluationSet { Prompts = Vectors(8, 10, 3), PerPrompt = 1, Base = plain[..10], Adapter = plain[..10], HeldOut = [], Trained = all, TrainedCaptions = all };
+        var set = new EvaluationSet { Prompts = Vectors(8, 10, 3), PerPrompt = 1, Base = plain[..10], Adapter = plain[..10], HeldOut = [], HeldOutCaptions = [], Trained = all, TrainedCaptions = all };
         var metric = new Memorisation().Measure(set);
         Assert.Equal((null, true), (metric.Passed, metric.Meaning.Contains("cannot tell", StringComparison.Ordinal)));
     }

@@ -54,7 +54,7 @@ public sealed class StyleSimilarityTests
     // The base draws around another axis than the style; the adapter draws the style.
     private static EvaluationSet Set(int style, int trained) => new()
     {
-        Prompts = Around(2, 4, 1), PerPrompt = 2, Base = Around(1, 8, 2), Adapter = Around(style, 8, 3), HeldOut = Around(style, 5, 4), Trained = Around(style, trained, 5), TrainedCaptions = Around(2, trained, 6),
+        Prompts = Around(2, 4, 1), PerPrompt = 2, Base = Around(1, 8, 2), Adapter = Around(style, 8, 3), HeldOut = Around(style, 5, 4), HeldOutCaptions = Around(2, 5, 7), Trained = Around(style, trained, 5), TrainedCaptions = Around(2, trained, 6),
     };
 
     // Unit vectors about an axis.
