@@ -27,6 +27,9 @@ public static class TrainingRandom
 /// <param name="seed">Seed of the run.</param>
 public sealed class TrainingOrder(int count, long seed)
 {
+    /// <summary>Longest shuffle that is drawn, in samples with their repeats: some 160 MB of memory.</summary>
+    public const int LongestRound = 10_000_000;
+
     private readonly int[] rows = [.. Enumerable.Range(0, count)];
     private long shuffled = -1;
     private int[] permutation = [];
@@ -35,6 +38,7 @@ public sealed class TrainingOrder(int count, long seed)
     /// An order in which sample i stands <paramref name="repeats"/>[i] times in each shuffle, each at least 1; only their ratios count, so that ten
     /// repeats of all are one of each.
     /// </summary>
+    /// <exception cref="ModelException">A shuffle would be longer than <see cref="LongestRound"/>.</exception>
     public TrainingOrder(IReadOnlyList<int> repeats, long seed) : this(Rows(repeats), seed) { }
 
     private TrainingOrder(int[] rows, long seed) : this(rows.Length, seed) => this.rows = rows;
@@ -52,9 +56,15 @@ public sealed class TrainingOrder(int count, long seed)
         return taken;
     }
 
+    /// <summary>Samples in one shuffle of these repeats, each at least 1, over their common divisor.</summary>
+    public static long RoundOf(IReadOnlyList<int> repeats) => repeats.Sum(times => (long)times) / Math.Max(1, Common(repeats));
+
+    private static int Common(IReadOnlyList<int> repeats) => repeats.Aggregate(0, (a, b) => (int)BigInteger.GreatestCommonDivisor(a, b));
+
     private static int[] Rows(IReadOnlyList<int> repeats)
     {
-        var common = repeats.Aggregate(0, (a, b) => (int)BigInteger.GreatestCommonDivisor(a, b));
+        if (RoundOf(repeats) is > LongestRound and var round) throw new ModelException($"One round of the training pictures with their repeats would be {round} pictures long; at most {LongestRound} are drawn: make the repeats smaller.");
+        var common = Common(repeats);
         return [.. repeats.SelectMany((times, row) => Enumerable.Repeat(row, times / common))];
     }
 

@@ -71,7 +71,8 @@ internal static class FolderIntake
         return (candidates, drops);
     }
 
-    private static string? CaptionPath(string picture) => CaptionExtensions.Select(e => Path.ChangeExtension(picture, e)).FirstOrDefault(File.Exists);
+    /// <summary>The caption file beside a picture, null where there is none.</summary>
+    public static string? CaptionPath(string picture) => CaptionExtensions.Select(e => Path.ChangeExtension(picture, e)).FirstOrDefault(File.Exists);
 
     private static string Caption(string picture)
     {

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using LoraFactory.Flow;
 using LoraFactory.Images;
 
@@ -9,7 +10,7 @@ internal static class FolderSurvey
     /// <summary>Larger folders are only counted: a look before a run must not take minutes.</summary>
     private const int MostOpened = 20_000;
     private const int HeaderBytes = 64 * 1024;
-    private const long MostRead = 64 << 20;
+    private const int MostFolders = 20;
 
     /// <summary>Findings about the folder of a recipe with <c>label.source: folder</c>.</summary>
     public static IReadOnlyList<MachineFinding> Look(string folder, CleanOptions options)
@@ -24,36 +25,57 @@ internal static class FolderSurvey
             return [MachineFinding.Of("LR204", "label.folder", e)];
         }
         var findings = new List<MachineFinding> { new("LR205", "label.folder", $"{pictures.Count} pictures, {FolderIntake.Captions(pictures).Count()} with a caption beside them", Severity.Note) };
+        findings.AddRange(Repeats(folder, pictures));
         if (pictures.Count > MostOpened) return findings;
-        var drops = pictures.Select(p => Reason(p, options)).OfType<string>().GroupBy(r => r, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
+        var unreadable = new List<string>();
+        var drops = pictures.Select(p => Reason(p, options, unreadable)).ToList().OfType<string>().GroupBy(r => r, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
+        if (unreadable.Count > 0) findings.Add(new("LR210", "label.folder", $"{unreadable[0]} Make it readable or take it out of the folder{(unreadable.Count > 1 ? $", and likewise {unreadable.Count - 1} more" : "")}."));
         var kept = pictures.Count - drops.Values.Sum();
         if (KeptShare.TooFew("by their headers clean would keep at most", kept, pictures.Count, drops, options, folder: true) is { } fault) findings.Add(new("LR206", "label.folder", fault));
         else if (drops.Count > 0) findings.Add(new("LR207", "label.folder", $"{pictures.Count - kept} of {pictures.Count} pictures will be dropped: {KeptShare.Reasons(drops, options, folder: true)}.", Severity.Warning));
         return findings;
     }
 
-    private static string? Reason(string picture, CleanOptions options)
+    // Said before the run, so that a folder of a camera's or of one's own is not taken for repeats unseen.
+    private static IEnumerable<MachineFinding> Repeats(string folder, IReadOnlyList<string> pictures)
+    {
+        var lines = RepeatFolder.Lines(pictures.Select(p => (RepeatFolder.Of(folder, p), FolderIntake.CaptionPath(p) is not null))).ToList();
+        if (lines.Count > MostFolders) lines = [.. lines.Take(MostFolders), $"{lines.Count - MostFolders} more folders are named with repeats"];
+        return lines.Select(l => new MachineFinding("LR211", "label.folder", l, Severity.Note));
+    }
+
+    // Why clean will drop it for certain; null where it won't, or where the beginning does not tell.
+    private static string? Reason(string picture, CleanOptions options, List<string> unreadable)
     {
         try
         {
-            return Header(picture) is not { } header ? "damaged" : PictureChecks.BySize(options, header.Width, header.Height)?.Reason;
+            using var stream = File.OpenRead(picture);
+            var bytes = new byte[(int)Math.Min(stream.Length, HeaderBytes)];
+            stream.ReadExactly(bytes);
+            if (stream.Length == bytes.Length) return PictureHeader.Read(bytes) is { } whole ? BySize(whole) : "damaged";
+            return (PictureHeader.Read(bytes) ?? AtDirectory(stream, bytes)) is { } header ? BySize(header) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return "unreadable";
+            unreadable.Add($"{Path.GetFullPath(picture)} cannot be read: {e.Message}");
+            return null;
         }
+
+        string? BySize(PictureHeader header) => PictureChecks.BySize(options, header.Width, header.Height)?.Reason;
     }
 
-    // Nearly every format tells its size at the beginning; a TIFF, or a JPEG behind a large profile, may need the rest.
-    private static PictureHeader? Header(string picture)
+    // A TIFF's directory, which tells its size, often lies behind the pixels: it is read as if it followed the first 8 bytes.
+    private static PictureHeader? AtDirectory(FileStream stream, byte[] start)
     {
-        using var stream = File.OpenRead(picture);
-        var bytes = new byte[(int)Math.Min(stream.Length, HeaderBytes)];
-        stream.ReadExactly(bytes);
-        if (PictureHeader.Read(bytes) is { } found || stream.Length == bytes.Length) return PictureHeader.Read(bytes);
-        var whole = new byte[(int)Math.Min(stream.Length, MostRead)];
-        bytes.CopyTo(whole, 0);
-        stream.ReadExactly(whole.AsSpan(bytes.Length));
-        return PictureHeader.Read(whole);
+        if (start is not ([(byte)'I', (byte)'I', 42, 0, _, _, _, _, ..] or [(byte)'M', (byte)'M', 0, 42, _, _, _, _, ..])) return null;
+        var little = start[0] == 'I';
+        long at = little ? BinaryPrimitives.ReadUInt32LittleEndian(start.AsSpan(4)) : BinaryPrimitives.ReadUInt32BigEndian(start.AsSpan(4));
+        if (at < 8 || at >= stream.Length) return null;
+        var bytes = new byte[8 + (int)Math.Min(stream.Length - at, HeaderBytes)];
+        start.AsSpan(0, 4).CopyTo(bytes);
+        bytes[little ? 4 : 7] = 8;
+        stream.Position = at;
+        stream.ReadExactly(bytes.AsSpan(8));
+        return PictureHeader.Read(bytes);
     }
 }

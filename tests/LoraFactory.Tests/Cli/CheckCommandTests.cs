@@ -67,6 +67,47 @@ public sealed class CheckCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task What_the_beginning_of_a_file_does_not_tell_is_left_to_clean_and_the_rest_is_found()
+    {
+        Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9)]);
+        byte[] jpeg = [0xFF, 0xD8, .. Enumerable.Repeat((byte[])[0xFF, 0xE2, 0xFF, 0xFF, .. new byte[65_533]], 2).SelectMany(b => b)]; // behind a large profile
+        File.WriteAllBytes(folder.File("pictures/large.jpg"), jpeg);
+        Tiff("scan.tif", 70 << 20, 200);
+        var (_, text, _) = await Run("check", Recipe("deploy: {port: 0}"));
+        Assert.Contains("note LR205 label.folder: 11 pictures", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("LR207", text, StringComparison.Ordinal);
+
+        Tiff("scan.tif", 70 << 20, 40);
+        Assert.Contains("1 of 11 pictures will be dropped: too-small 1 ", (await Run("check", Recipe("deploy: {port: 0}"))).Output, StringComparison.Ordinal);
+
+        void Tiff(string name, int directory, byte side)
+        {
+            using var file = File.Create(Path.Combine(folder.File("pictures"), name));
+            file.Write([(byte)'I', (byte)'I', 42, 0, .. BitConverter.GetBytes(directory)]);
+            file.Position = directory; // what lies before takes no room on the disk
+            file.Write([2, 0, 0, 1, 4, 0, 1, 0, 0, 0, side, 0, 0, 0, 1, 1, 4, 0, 1, 0, 0, 0, side, 0, 0, 0, 0, 0, 0, 0]);
+        }
+    }
+
+    [Fact]
+    public async Task A_picture_that_cannot_be_read_is_named_by_check_and_run_alike_and_repeats_are_said()
+    {
+        Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9)]);
+        Pictures("pictures/500_flowers", [(80, 80)]);
+        File.CreateSymbolicLink(folder.File("pictures/gone.png"), folder.File("nowhere.png")); // root reads whatever its mode is
+        var recipe = Recipe("deploy: {port: 0}");
+        var (code, text, _) = await Run("check", recipe);
+        Assert.Equal(0, code);
+        var line = Assert.Single(text.Split('\n'), l => l.StartsWith($"warning LR210 label.folder: {folder.File("pictures/gone.png")} cannot be read: ", StringComparison.Ordinal));
+        Assert.Contains("Make it readable or take it out of the folder.", line, StringComparison.Ordinal);
+        Assert.DoesNotContain("LR207", text, StringComparison.Ordinal);
+        Assert.Contains("note LR211 label.folder: folder 500_flowers: 1 pictures, each seen 500 times as often as one of a plain folder, captioned \"flowers\" where no caption lies beside them (0).", text, StringComparison.Ordinal);
+        var (ran, _, error) = await Run("run", recipe, "--runs-dir", folder.File("runs"));
+        Assert.Equal(2, ran);
+        Assert.Contains(line[14..line.LastIndexOf(" r.yaml:", StringComparison.Ordinal)].TrimEnd('.'), error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_base_that_is_there_but_no_base_is_said_and_so_is_a_half_loaded_one()
     {
         var assets = Path.Combine(TestData.Root, "assets");

@@ -236,5 +236,8 @@ public sealed class DiffusionTrainerTests
         var order = new TrainingOrder([6, 2, 4], 3).Take(0, 12);
         foreach (var round in order.Chunk(6)) Assert.Equal([0, 0, 0, 1, 2, 2], round.Order());
         Assert.Equal(new TrainingOrder(5, 3).Take(0, 15), new TrainingOrder([10, 10, 10, 10, 10], 3).Take(0, 15));
+        int[] many = [1, .. Enumerable.Repeat(999, 10_010)];
+        Assert.Equal((9_999_991, 10_010), (TrainingOrder.RoundOf(many), TrainingOrder.RoundOf(many[1..])));
+        Assert.Contains("make the repeats smaller", Assert.Throws<ModelException>(() => new TrainingOrder([.. many, 999], 3)).Message, StringComparison.Ordinal);
     }
 }

@@ -42,7 +42,7 @@ public class FolderIntakeTests
     public async Task Folders_named_as_kohya_names_them_give_repeats_and_a_caption_where_none_lies_beside()
     {
         var folder = TestData.NewFolder();
-        string[] places = ["10_red boat", "10_red boat/deep", "3_my_style", "2024_rome", "01_first", ".", "0_never", "7_"];
+        string[] places = ["10_red boat", "10_red boat/deep", "3_my_style", "2024_rome", "01_first", ".", "0_never", "7_", "100_FUJI"];
         for (var i = 0; i < 2 * places.Length; i++)
         {
             Directory.CreateDirectory(Path.Combine(folder, places[i / 2]));
@@ -52,18 +52,38 @@ public class FolderIntakeTests
         var context = Context(folder) with { Progress = said };
         await new CleanStage().RunAsync(context, Token);
         var records = CleanStageTests.Records(context.Run).ToDictionary(r => int.Parse(Path.GetFileNameWithoutExtension(r.PictureUrl)[1..]));
-        Assert.Equal([10, 10, 10, 10, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], Enumerable.Range(0, 16).Select(i => records[i].Repeats)); // a year and a place in a list are no repeats
+        Assert.Equal([10, 10, 10, 10, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], Enumerable.Range(0, 18).Select(i => records[i].Repeats)); // a year, a place in a list and a camera's folder are no repeats
         Assert.Equal(("own words 0", "red boat"), (records[0].Caption, records[0].FolderWords));
         Assert.Equal(("", "red boat"), (records[3].Caption, records[3].FolderWords));
         Assert.Equal(("my_style", ""), (records[5].FolderWords, records[7].FolderWords));
-        Assert.Equal(["folder 10_red boat: 4 pictures, each seen 10 times a pass, captioned \"red boat\" where no caption lies beside them (2)",
-            "folder 3_my_style: 2 pictures, each seen 3 times a pass, captioned \"my_style\" where no caption lies beside them (1)"], said.Lines);
+        Assert.Equal(["folder 10_red boat: 4 pictures, each seen 10 times as often as one of a plain folder, captioned \"red boat\" where no caption lies beside them (2)",
+            "folder 3_my_style: 2 pictures, each seen 3 times as often as one of a plain folder, captioned \"my_style\" where no caption lies beside them (1)"], said.Lines);
 
         // the words beside a picture come first, then the folder's
         var texts = new CaptionText("", ["{caption}"], null);
         Assert.Equal([new CaptionCandidate("own words 0", "sidecar")], texts.Candidates(records[0]));
         Assert.Equal([new CaptionCandidate("red boat", "folder")], texts.Candidates(records[1]));
         Assert.Empty(texts.Candidates(records[7]));
+    }
+
+    [Fact]
+    public void Equal_repeats_are_said_to_change_nothing_and_a_camera_s_names_are_plain()
+    {
+        static RepeatFolder? Of(string name) => RepeatFolder.Of("/p", $"/p/{name}/a.png");
+        Assert.All((string[])["100_FUJI", "101CANON", "100_PANA", "999_MSDC", "100__TSB"], name => Assert.Null(Of(name)));
+        Assert.Equal([(500, "flowers"), (100, "FUJI X"), (10, "FUJI"), (100, "Fuji")], ((string[])["500_flowers", "100_FUJI X", "10_FUJI", "100_Fuji"]).Select(n => (Of(n)!.Repeats, Of(n)!.Words)));
+        Assert.Equal("folder 10_style: 2 pictures, all with the same repeats, which change nothing (train.steps says how long training is), captioned \"style\" where no caption lies beside them (1)",
+            Assert.Single(RepeatFolder.Lines([(Of("10_style"), true), (Of("10_style"), false)])));
+        Assert.Contains("each seen 10 times as often", Assert.Single(RepeatFolder.Lines([(Of("10_style"), true), (null, false)])), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Repeats_that_make_a_pass_too_long_stop_the_run_with_what_to_do()
+    {
+        CleanStage.RequireShortRounds([]);
+        CleanStage.RequireShortRounds([.. Enumerable.Repeat(999, 100_000)]); // one of each
+        var error = Assert.Throws<LoraException>(() => CleanStage.RequireShortRounds([1, .. Enumerable.Repeat(999, 100_000)]));
+        Assert.Contains("100001 pictures make a pass of 99900001, but at most 10000000 are possible", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
