@@ -22,6 +22,8 @@ internal static class ErrorLine
         LoraException e => ("lora: " + e.Message, e.Code),
         OperationCanceledException when interrupted => ("Interrupted. Run the same command again to go on.", ExitCode.Interrupted),
         _ when IsDiskFull(failure) => ("lora: the disk is full. Free some space and run the same command again; nothing was lost.", ExitCode.Failed),
+        // met while reading too, and where a folder is given for a file
+        UnauthorizedAccessException => ($"lora: {failure.Message.ReplaceLineEndings(" ").TrimEnd('.')}. Change its permissions or choose another place; a folder cannot stand where a file is needed.", ExitCode.Failed),
         _ when DiskFault.Of(failure) is { } fault => ($"lora: {failure.Message.ReplaceLineEndings(" ").TrimEnd('.')}: {fault}. Make it writable, or choose another place with --runs-dir or --store.", ExitCode.Failed),
         _ => ($"lora: {failure.Message.ReplaceLineEndings(" ")}", ExitCode.Failed),
     };

@@ -6,7 +6,7 @@ public static class DiskFault
     /// <summary>Whether the disk, or the user's share of it, is full.</summary>
     public static bool IsDiskFull(Exception failure) => failure is IOException && Number(failure) is 28 or 122;
 
-    /// <summary>A few words, null where the failure is something else.</summary>
+    /// <summary>A few words, null where the failure is something else; only for a failure to write, since reading without permission fails alike.</summary>
     public static string? Of(Exception failure) => failure switch
     {
         UnauthorizedAccessException => "there is no permission to write there",

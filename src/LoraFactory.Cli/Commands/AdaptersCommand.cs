@@ -39,7 +39,7 @@ public sealed class AdaptersCommand : ICommandFile
     {
         var name = new Argument<string>("NAME") { Description = "Name of the adapter" };
         var version = new Option<int>("--version") { Description = "The candidate to put into service", HelpName = "N", Required = true };
-        var force = new Option<bool>("--force") { Description = "Also one whose gates do not all hold; the certificate it needs in any case" };
+        var force = new Option<bool>("--force") { Description = "Needed, since a candidate is one whose gates do not all hold; the certificate it needs in any case" };
         var command = new Command("promote", "Make a candidate champion") { name, version, force, store, ChangeJson() };
         command.SetAction(parsed => Changed(world, parsed, new AdapterStore(parsed.GetValue(store)!).Promote(parsed.GetValue(name)!, parsed.GetValue(version), parsed.GetValue(force))));
         return command;
@@ -48,7 +48,7 @@ public sealed class AdaptersCommand : ICommandFile
     private static Command Rollback(CommandWorld world, Option<string> store)
     {
         var name = new Argument<string>("NAME") { Description = "Name of the adapter" };
-        var version = new Option<int?>("--version") { Description = "The former champion to go back to; the last one unless given", HelpName = "N" };
+        var version = new Option<int?>("--version") { Description = "The former champion to go back to; the one that the champion replaced unless given", HelpName = "N" };
         var command = new Command("rollback", "Make a former champion champion again") { name, version, store, ChangeJson() };
         command.SetAction(parsed => Changed(world, parsed, new AdapterStore(parsed.GetValue(store)!).Rollback(parsed.GetValue(name)!, parsed.GetValue(version), "rolled back by hand")));
         return command;

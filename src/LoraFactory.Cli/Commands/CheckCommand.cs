@@ -52,7 +52,8 @@ public sealed class CheckCommand : ICommandFile
         var faulty = reading.Problems.Where(p => p.Severity == Severity.Error).Select(p => p.Key).ToHashSet(StringComparer.Ordinal);
         if (faulty.Contains("")) yield break; // of a file that could not be read nothing more can be said
         IEnumerable<MachineFinding> findings = FactoryLine.Standard().Look(reading.Recipe);
-        if (InferenceServer.PortFault(IPAddress.Loopback, reading.Recipe.Deploy.Port) is { } taken) findings = findings.Append(new("LR209", "deploy.port", taken, Severity.Warning));
+        // a run never listens there
+        if (InferenceServer.PortFault(IPAddress.Loopback, reading.Recipe.Deploy.Port) is { } taken) findings = findings.Append(new("LR209", "deploy.port", taken, Severity.Note));
         foreach (var finding in findings.Where(f => !faulty.Contains(f.Key)))
         {
             var place = reading.Origins.TryGetValue(finding.Key, out var origin) ? origin : $"{file} (default)";

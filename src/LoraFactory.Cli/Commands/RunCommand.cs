@@ -97,10 +97,11 @@ public sealed class RunCommand : ICommandFile
         if (to < StageName.Deploy || !File.Exists(path)) return ExitCode.Done;
         var endpoint = RunDirectory.ReadJson<Endpoint>(path);
         // "lora adapters" may have changed it since
-        var state = new AdapterStore(recipe.Deploy.Store).Versions(endpoint.AdapterName).FirstOrDefault(v => v.Version == endpoint.Version)?.State ?? endpoint.State;
+        var store = new AdapterStore(recipe.Deploy.Store);
+        var state = store.Versions(endpoint.AdapterName).FirstOrDefault(v => v.Version == endpoint.Version)?.State ?? endpoint.State;
         if (state is not ("refused" or "candidate")) return ExitCode.Done;
         world.Error.WriteLine($"lora: {endpoint.AdapterName} version {endpoint.Version} is not in service: " + (state == "refused" ? $"its certificate was refused, see {endpoint.Certificate}."
-            : $"it is a candidate whose gates do not all hold, see {Path.Combine(run.Of(StageName.Evaluate), "report.html")}; lora adapters promote {endpoint.AdapterName} --version {endpoint.Version}{(recipe.Deploy.Store == new DeployOptions().Store ? "" : $" --store {recipe.Deploy.Store}")} --force puts it in service anyway."));
+            : $"it is a candidate whose gates do not all hold, see {Path.Combine(run.Of(StageName.Evaluate), "report.html")}; lora adapters promote {endpoint.AdapterName} --version {endpoint.Version}{store.Option} --force puts it in service anyway."));
         return ExitCode.Refused;
     }
 

@@ -21,6 +21,8 @@ public sealed record StoredAdapter
     public required string Base { get; init; }
     /// <summary>Version whose ratings called for this one; null for a first one.</summary>
     public int? Parent { get; init; }
+    /// <summary>Version that was champion when this one became it, which a rollback goes back to; null where there was none, or where it was stored before this was kept.</summary>
+    public int? Replaced { get; init; }
     /// <summary>Id of the decision that called for it, null where there was none.</summary>
     public string? Decision { get; init; }
     /// <summary>Run directory that it came from.</summary>
@@ -41,6 +43,9 @@ public sealed class AdapterStore(string folder)
 
     /// <summary>Absolute path.</summary>
     public string Folder { get; } = Path.GetFullPath(folder);
+
+    /// <summary>What a command line needs for this store, " --store FOLDER"; empty for the usual one.</summary>
+    public string Option => Folder == Path.GetFullPath(new DeployOptions().Store) ? "" : $" --store {(Folder.Contains(' ', StringComparison.Ordinal) ? $"'{Folder}'" : Folder)}";
 
     /// <summary>Why nothing can be stored here, null where it can; tried in the nearest folder that is there, with a file that goes at once.</summary>
     public string? WriteFault()
@@ -94,46 +99,45 @@ public sealed class AdapterStore(string folder)
         var known = versions.FindIndex(v => v.Sha256 == adapter.Sha256);
         var stored = adapter with { Version = known >= 0 ? versions[known].Version : versions.Count == 0 ? 1 : versions.Max(v => v.Version) + 1 };
         Place(bundle, PlaceOf(stored));
-        if (stored.State == "champion") Retire(versions);
-        if (known >= 0) versions[known] = stored;
+        stored = stored with { Replaced = known >= 0 ? versions[known].Replaced : null };
+        if (stored.State == "champion") stored = Succeed(versions, stored, back: false);
+        else if (known >= 0) versions[known] = stored;
         else versions.Add(stored);
         Write(adapter.Name, versions);
         return stored;
     }
 
-    /// <summary>Makes a former champion champion again: the one named, or the last one before the champion, so that going back twice goes back two.</summary>
-    public StoredAdapter Rollback(string name, int? version, string why) => Crown(name, versions =>
+    /// <summary>Makes a former champion champion again: the one named, or the one that the champion replaced, so that going back twice goes back two.</summary>
+    public StoredAdapter Rollback(string name, int? version, string why) => Crown(name, back: true, versions =>
     {
-        var champion = versions.Find(x => x.State == "champion")?.Version ?? int.MaxValue;
-        var former = version is { } v ? Named(name, versions, v) : versions.FindLast(x => x.State == "retired" && x.Version < champion)
+        var former = version is { } v ? Named(name, versions, v) : Line(versions).Find(x => x.State == "retired")
             ?? throw new LoraException($"{name} has no earlier champion to go back to.", ExitCode.BadUsage);
         return former.State switch
         {
             "retired" => former with { Why = why },
-            "candidate" => throw new LoraException($"{name} version {former.Version} is a candidate and was never champion; lora adapters promote {name} --version {former.Version} puts it into service.", ExitCode.BadUsage),
+            "candidate" => throw new LoraException($"{name} version {former.Version} is a candidate and was never champion; lora adapters promote {name} --version {former.Version}{Option} --force puts it into service.", ExitCode.BadUsage),
             _ => throw Neither(former),
         };
     });
 
     /// <summary>Makes a candidate champion. Its gates do not all hold, so that has to be said with <paramref name="force"/>; without a certificate nothing goes live.</summary>
-    public StoredAdapter Promote(string name, int version, bool force) => Crown(name, versions =>
+    public StoredAdapter Promote(string name, int version, bool force) => Crown(name, back: false, versions =>
     {
         var candidate = Named(name, versions, version);
-        if (candidate.State == "retired") throw new LoraException($"{name} version {version} was champion before; lora adapters rollback {name} --version {version} brings it back.", ExitCode.BadUsage);
+        if (candidate.State == "retired") throw new LoraException($"{name} version {version} was champion before; lora adapters rollback {name} --version {version}{Option} brings it back.", ExitCode.BadUsage);
         if (candidate.State != "candidate") throw Neither(candidate);
         Certificate.Require(Bundle(candidate));
         if (!force) throw new LoraException($"{name} version {version} is a candidate because its gates do not all hold ({candidate.Why.TrimEnd('.')}); --force puts it into service all the same.", ExitCode.Refused);
         return candidate with { Why = $"promoted by hand; as a candidate: {candidate.Why}" };
     });
 
-    private StoredAdapter Crown(string name, Func<List<StoredAdapter>, StoredAdapter> choose)
+    private StoredAdapter Crown(string name, bool back, Func<List<StoredAdapter>, StoredAdapter> choose)
     {
         if (Versions(name).Count == 0) throw new LoraException($"{Folder} has no adapter {name}; it has {(Names.Count == 0 ? "none yet" : string.Join(", ", Names))}.", ExitCode.BadUsage);
         using var held = Lock(name);
         var versions = Versions(name).ToList();
         var chosen = choose(versions) with { State = "champion" };
-        Retire(versions);
-        versions[versions.FindIndex(v => v.Version == chosen.Version)] = chosen;
+        chosen = Succeed(versions, chosen, back);
         Write(name, versions);
         return chosen;
     }
@@ -144,6 +148,33 @@ public sealed class AdapterStore(string folder)
     private static LoraException Neither(StoredAdapter version) => version.State == "refused"
         ? new($"{version.Name} version {version.Version} was refused ({version.Why}) and cannot become champion.", ExitCode.Refused)
         : new($"{version.Name} version {version.Version} is {version.State} already.", ExitCode.BadUsage);
+
+    // The champion, the version that it replaced, and so on; without a champion from the last that was one.
+    private static List<StoredAdapter> Line(List<StoredAdapter> versions)
+    {
+        var line = new List<StoredAdapter>();
+        for (var at = versions.FindLast(v => v.State == "champion") ?? versions.FindLast(v => v.State == "retired"); at is not null && !line.Contains(at); at = Before(versions, at)) line.Add(at);
+        return line;
+    }
+
+    // Stored before Replaced was kept: the last former champion before it, unless that one is known to have come from elsewhere.
+    private static StoredAdapter? Before(List<StoredAdapter> versions, StoredAdapter version) => version.Replaced is { } replaced
+        ? versions.Find(v => v.Version == replaced)
+        : versions.FindLast(v => v.State == "retired" && v.Version < version.Version && v.Replaced is null);
+
+    // Going back along the line leaves it as it is; any other way a version comes to its front, and those beside its old place close up.
+    private static StoredAdapter Succeed(List<StoredAdapter> versions, StoredAdapter chosen, bool back)
+    {
+        var line = Line(versions);
+        var at = line.FindIndex(v => v.Version == chosen.Version);
+        if (at < 0 || at > 0 && !back) chosen = chosen with { Replaced = line.Count > 0 ? line[0].Version : null };
+        if (at > 0 && !back) versions[versions.IndexOf(line[at - 1])] = line[at - 1] with { Replaced = at + 1 < line.Count ? line[at + 1].Version : null };
+        Retire(versions);
+        var place = versions.FindIndex(v => v.Version == chosen.Version);
+        if (place >= 0) versions[place] = chosen;
+        else versions.Add(chosen);
+        return chosen;
+    }
 
     private static void Retire(List<StoredAdapter> versions)
     {

@@ -36,6 +36,7 @@ public sealed class CheckCommandTests : IDisposable
         Assert.Equal("note LR205 label.folder: 5 pictures, 1 with a caption beside them. r.yaml:5", lines[0]);
         Assert.StartsWith("warning LR206 label.folder: by their headers clean would keep at most 2 of 5 pictures (40.0%), but a run needs 8 (clean.min_kept) and 5% (clean.min_kept_share). Commonest reasons: ", lines[1].Replace(" %", "%", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.Contains("too-small 1 (lower clean.min_side below 64)", lines[1], StringComparison.Ordinal);
+        Assert.StartsWith("note LR209 deploy.port: ", lines[5], StringComparison.Ordinal); // lora run never listens
         Assert.Contains("nor in the Hugging Face cache (", lines[2], StringComparison.Ordinal); // where it looked, and how to get one
         Assert.Contains("hf download somebody/no-clip", lines[2], StringComparison.Ordinal);
         Assert.Contains("lora pretrain sd", lines[3], StringComparison.Ordinal);

@@ -80,7 +80,7 @@ public sealed class KilledCommandsTests(FinishedLine line) : FinishedLineTests(l
         await Killed(place, lora => lora.UntilAsync(() => Path.Exists(path)));
         Whole(store);
         var unfinished = !File.Exists(Path.Combine(Run(place), "7-deploy", StageRecord.FileName));
-        Assert.True(unfinished || sign == "store", moment);
+        Assert.True(unfinished || sign != "7-deploy/.working.json", moment); // a bundle is written so fast that deploy may have ended
         if (unfinished) await GoesOn(place, StageName.Deploy);
         Assert.Equal("champion", Assert.Single(store.Versions(FinishedLine.Name)).State);
         Whole(store);

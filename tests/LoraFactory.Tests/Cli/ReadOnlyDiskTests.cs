@@ -1,3 +1,4 @@
+using LoraFactory.Cli;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Deploy;
 using LoraFactory.Stages.Feedback;
@@ -18,6 +19,15 @@ public sealed class ReadOnlyDiskTests : IDisposable
         Assert.Equal("the disk is full", DiskFault.Of(new IOException("x", 28)));
         Assert.Equal("there is no permission to write there", DiskFault.Of(new UnauthorizedAccessException()));
         Assert.Null(DiskFault.Of(new IOException("locked", 11)));
+    }
+
+    [Fact]
+    public void A_folder_that_is_read_as_a_file_is_not_called_a_place_to_write()
+    {
+        var failure = Assert.Throws<UnauthorizedAccessException>(() => File.OpenRead(folder.Path));
+        using var error = new StringWriter();
+        Assert.Equal(1, ErrorLine.Print(failure, interrupted: false, debug: false, error));
+        Assert.Equal($"lora: Access to the path '{folder.Path}' is denied. Change its permissions or choose another place; a folder cannot stand where a file is needed.", error.ToString().TrimEnd());
     }
 
     [Fact]

@@ -174,7 +174,7 @@ public sealed class InferenceServer : IAsyncDisposable
         var ask = await JsonBody.ReadAsync<TextToImage>(context);
         var (width, height) = ask.Checked(model.Side);
         var sampler = ask.Sampler(model.Sampler);
-        WebInterfaceKeys.Check(ask.Others, sampler ?? model.Sampler, web.IsBase);
+        await WebInterfaceKeys.CheckAsync(ask.Others, sampler ?? model.Sampler, web.IsBaseAsync);
         var prompt = TaggedPrompt.Parse(ask.Prompt);
         var seed = ask.Seed >= 0 ? ask.Seed : Random.Shared.NextInt64(1L << 32);
         var started = clock.GetTimestamp();
@@ -235,7 +235,7 @@ public sealed class InferenceServer : IAsyncDisposable
 
     private async Task<object> SetAsync(HttpContext context)
     {
-        WebInterfaceKeys.CheckSettings(await JsonBody.ReadAsync<Dictionary<string, JsonElement>>(context, WebInterfaceKeys.Settings), web.IsBase);
+        await WebInterfaceKeys.CheckSettingsAsync(await JsonBody.ReadAsync<Dictionary<string, JsonElement>>(context, WebInterfaceKeys.Settings), web.IsBaseAsync);
         return new { };
     }
 

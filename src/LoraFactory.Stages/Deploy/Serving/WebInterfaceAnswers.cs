@@ -39,10 +39,10 @@ internal sealed class WebInterfaceAnswers(ServedModel model)
     }
 
     /// <summary>Whether a checkpoint's name means the base, as title, name, file or hash.</summary>
-    public bool IsBase(string named)
+    public async Task<bool> IsBaseAsync(string named)
     {
         if (named == model.Name || named == ModelName || named == FileName || named == model.Path) return true;
-        var hash = model.HashAsync().GetAwaiter().GetResult();
+        var hash = await model.HashAsync();
         return named == Title(hash) || named == hash || named == hash[..ShortHash];
     }
 

@@ -53,12 +53,12 @@ internal static class WebInterfaceKeys
     /// <param name="others">What a request holds besides the keys that are heard.</param>
     /// <param name="sampler">The sampler that will draw.</param>
     /// <param name="isBase">Whether a checkpoint's name means the base that is served.</param>
-    public static void Check(IReadOnlyDictionary<string, JsonElement> others, SchedulerOptions sampler, Func<string, bool> isBase)
+    public static async Task CheckAsync(IReadOnlyDictionary<string, JsonElement> others, SchedulerOptions sampler, Func<string, Task<bool>> isBase)
     {
         foreach (var (key, value) in others)
         {
             if (key == "override_settings" && value.ValueKind == JsonValueKind.Object)
-                CheckSettings(value.EnumerateObject().Select(s => KeyValuePair.Create(s.Name, s.Value)), isBase, "override_settings.");
+                await CheckSettingsAsync(value.EnumerateObject().Select(s => KeyValuePair.Create(s.Name, s.Value)), isBase, "override_settings.");
             else if (key == "override_settings") Refuse(key, value, new(IsEmpty, "it is an object of settings; leave it out"));
             else if (key == "eta") Refuse(key, value, Eta(sampler));
             else if (Rules.TryGetValue(key, out var rule)) Refuse(key, value, rule);
@@ -67,13 +67,14 @@ internal static class WebInterfaceKeys
     }
 
     /// <summary>Throws where a setting asks for something else than what is served; <paramref name="before"/> stands before its name in the message.</summary>
-    public static void CheckSettings(IEnumerable<KeyValuePair<string, JsonElement>> settings, Func<string, bool> isBase, string before = "")
+    public static async Task CheckSettingsAsync(IEnumerable<KeyValuePair<string, JsonElement>> settings, Func<string, Task<bool>> isBase, string before = "")
     {
         foreach (var (key, value) in settings)
         {
+            var served = key == "sd_model_checkpoint" && value.ValueKind == JsonValueKind.String && await isBase(value.GetString()!);
             Refuse(before + key, value, key switch
             {
-                "sd_model_checkpoint" => new(v => v.ValueKind == JsonValueKind.String && isBase(v.GetString()!), "this server has one base, see /sdapi/v1/sd-models; lora serve --base starts one with another"),
+                "sd_model_checkpoint" => new(_ => served, "this server has one base, see /sdapi/v1/sd-models; lora serve --base starts one with another"),
                 "CLIP_stop_at_last_layers" => new(v => IsNumber(v, 1), "the text is encoded by all layers, which is 1"),
                 "samples_format" => new(v => v.ValueKind == JsonValueKind.String && v.ValueEquals("png"), "pictures are png"),
                 "sd_vae" => new(v => v.ValueKind == JsonValueKind.String && (v.ValueEquals("Automatic") || v.ValueEquals("None")), "the base's own autoencoder is used, which is Automatic"),

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Deploy;
 using LoraFactory.Stages.Deploy.Serving;
@@ -76,7 +77,7 @@ public sealed class AdapterStoreTests : IDisposable
         Add("two", "candidate");
         Add("bad", "refused");
         LoraException Promoting(int version, bool force = true) => Assert.Throws<LoraException>(() => Store.Promote("style", version, force));
-        Assert.Contains("lora adapters promote style --version 2", Assert.Throws<LoraException>(() => Store.Rollback("style", 2, "why")).Message);
+        Assert.Contains($"lora adapters promote style --version 2 --store {Store.Folder} --force puts", Assert.Throws<LoraException>(() => Store.Rollback("style", 2, "why")).Message);
         Assert.Contains("has no certificate.json", Promoting(2).Message); // not even by force
         var bundle = Store.Bundle(Store.Versions("style")[1]);
         var certificate = new Certificate { Sha256 = Store.Versions("style")[1].Sha256, BaseHash = "b", Fault = "", Checks = [new("a check", true, "found")] };
@@ -92,9 +93,58 @@ public sealed class AdapterStoreTests : IDisposable
 
         Assert.Equal(("champion", "promoted by hand; as a candidate: a test"), (Store.Promote("style", 2, force: true).State, Store.Champion("style")!.Why));
         Assert.Equal("1:retired 2:champion 3:refused", States());
-        Assert.Contains("lora adapters rollback style --version 1", Promoting(1).Message);
+        Assert.Contains($"lora adapters rollback style --version 1 --store {Store.Folder} brings", Promoting(1).Message);
         Assert.Equal(1, Store.Rollback("style", null, "why").Version);
         Assert.Contains("version 1 is champion already", Assert.Throws<LoraException>(() => Store.Rollback("style", 1, "why")).Message);
+    }
+
+    private int Promoted(int version)
+    {
+        var of = Store.Versions("style").Single(v => v.Version == version);
+        RunDirectory.WriteJson(Path.Combine(Store.Bundle(of), Certificate.FileName), new Certificate { Sha256 = of.Sha256, BaseHash = "b", Fault = "", Checks = [new("a check", true, "found")] });
+        return Store.Promote("style", version, force: true).Version;
+    }
+
+    private int Back(int? version = null) => Store.Rollback("style", version, "why").Version;
+
+    [Fact]
+    public void Going_back_undoes_a_promotion_whatever_the_numbers_are()
+    {
+        Add("one");
+        Add("two", "candidate");
+        Add("three");
+        Assert.Equal((2, 3, 1), (Promoted(2), Back(), Back()));
+        Assert.Throws<LoraException>(() => Back());
+        Assert.Equal((3, 1), (Back(3), Back())); // forward again, then back to where that came from
+        Assert.Equal(3, Back(3));
+        Assert.Equal((1, 3), (Add("one").Version, Back())); // a former champion that is deployed anew
+        Assert.Throws<LoraException>(() => Back());
+    }
+
+    [Fact]
+    public void Going_back_from_a_promoted_first_version_ends_at_the_one_that_it_replaced()
+    {
+        Add("one", "candidate");
+        Add("two");
+        Assert.Throws<LoraException>(() => Back());
+        Assert.Equal((1, 2), (Promoted(1), Back()));
+        Assert.Throws<LoraException>(() => Back()); // version 1 came after 2
+        Assert.Equal("1:retired 2:champion", States());
+        Add("two"); // deployed again while it is champion
+        Assert.Equal((1, 2), (Back(1), Back()));
+    }
+
+    [Fact]
+    public void A_store_from_before_the_replaced_version_was_kept_goes_back_by_number()
+    {
+        foreach (var content in new[] { "one", "two", "three" }) Add(content);
+        var file = Path.Combine(Store.Folder, "style", "versions.json");
+        var old = JsonNode.Parse(File.ReadAllText(file))!.AsArray();
+        Assert.Equal(2, old.Count(v => v!.AsObject().Remove("replaced")));
+        File.WriteAllText(file, old.ToJsonString());
+        Add("four");
+        Assert.Equal((3, 2, 1), (Back(), Back(), Back()));
+        Assert.Throws<LoraException>(() => Back());
     }
 
     [Theory]
