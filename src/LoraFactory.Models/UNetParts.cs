@@ -4,8 +4,8 @@ namespace LoraFactory.Models;
 
 /// <summary>
 /// A batch cut into parts that go through a UNet beside each other (<see cref="TorchTeam"/>). Small layers gain more from this than from
-/// several threads in each operator, which spend their time waiting for each other (docs/log.md). How a batch is cut depends on its shape and on
-/// the model alone: the numbers are the same whatever the machine has.
+/// several threads in each operator, which spend their time waiting for each other (docs/log.md; measured on two processors). How a batch is cut
+/// depends on its shape and on the model alone, and a part has one thread: cutting makes no number depend on the processors.
 /// </summary>
 public static class UNetParts
 {
@@ -18,9 +18,11 @@ public static class UNetParts
     public static int Of(UNet unet, long rows, long positions)
     {
         var weights = unet.Store.Parameters;
-        var small = weights[0].Value.Device.Type == DeviceType.Cpu && weights[0].Value.DType == DType.Float32 && weights.Sum(p => p.Count) <= FewWeights;
-        return small ? (int)Math.Clamp(rows * positions / FewestPositions, 1, rows) : 1;
+        return weights[0].Value.Device.Type == DeviceType.Cpu && weights[0].Value.DType == DType.Float32 ? Of(weights.Sum(p => p.Count), rows, positions) : 1;
     }
+
+    /// <summary>The same on the processor in float32, from the number of the UNet's weights.</summary>
+    public static int Of(long weights, long rows, long positions) => weights <= FewWeights ? (int)Math.Clamp(rows * positions / FewestPositions, 1, rows) : 1;
 
     /// <summary>First row and number of rows of a part.</summary>
     public static (long First, long Count) Rows(long rows, int part, int parts) => (rows * part / parts, rows * (part + 1) / parts - rows * part / parts);
@@ -42,7 +44,7 @@ public static class UNetParts
             var (first, count) = Rows(rows, i, parts);
             Tensor Part(Tensor t) => t.Narrow(0, first, count);
             return unet.Forward(Part(x), Part(timesteps), Part(context), added is null ? null : new(Part(added.TextEmbeds), Part(added.TimeIds))).Own();
-        });
+        }, t => t.Dispose());
         var whole = Ops.Cat(outputs, 0);
         foreach (var output in outputs) output.Dispose();
         return whole;

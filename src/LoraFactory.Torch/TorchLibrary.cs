@@ -53,7 +53,20 @@ public static unsafe class TorchLibrary
     public static void SetRandomState(Tensor state) => Native.Ok(Native.door_rng_set_state(0, -1, state.Handle), "rng_set_state");
 
     /// <summary>Treats denormal floats as zero on this thread; much faster when activations die out.</summary>
-    public static void FlushDenormals(bool on) => Native.door_set_flush_denormal(on ? 1 : 0);
+    public static void FlushDenormals(bool on)
+    {
+        Native.door_set_flush_denormal(on ? 1 : 0);
+        FlushesDenormals = on;
+    }
+
+    /// <summary>What <see cref="FlushDenormals"/> set on this thread.</summary>
+    public static bool FlushesDenormals
+    {
+        get => flushesDenormals;
+        private set => flushesDenormals = value;
+    }
+
+    [ThreadStatic] private static bool flushesDenormals;
 
     /// <summary>Asks for deterministic kernels.</summary>
     public static void Deterministic(bool on) => Native.Ok(Native.door_set_deterministic(on ? 1 : 0), "set_deterministic");

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace LoraFactory.Torch;
 
 /// <summary>
@@ -10,21 +12,47 @@ public static class TorchTeam
 
     /// <summary>
     /// Results of parts 0 to <paramref name="parts"/> − 1, in this order; as many at a time as an operator of the calling thread may have threads,
-    /// one after the other on the calling thread where that is one. A part starts in no scope, with gradients recorded; tensors that it returns are
-    /// its caller's to dispose. The first part's exception comes back once all have ended.
+    /// one after the other on the calling thread where that is one. Every part opens a scope and sets the gradient mode that it needs, and tensors
+    /// that it returns are its caller's to dispose. All parts are run; where some throw, the exception of the first of them comes back, and
+    /// what the others returned is given to <paramref name="release"/>.
     /// </summary>
-    public static T[] Run<T>(int parts, Func<int, T> part)
+    public static T[] Run<T>(int parts, Func<int, T> part, Action<T>? release = null)
     {
-        var threads = Math.Min(parts, TorchLibrary.Threads);
-        if (threads < 2) return [.. Enumerable.Range(0, parts).Select(part)];
-        var results = new T[parts];
-        var running = Of(threads).Select((member, m) => member.RunAsync(() =>
+        var (results, errors) = (new T[parts], new ExceptionDispatchInfo?[parts]);
+        void Some(int first, int step)
         {
-            for (var i = m; i < parts; i += threads) results[i] = part(i);
-            return 0;
-        })).ToArray();
-        Task.WhenAll(running).GetAwaiter().GetResult();
+            for (var i = first; i < parts; i += step)
+            {
+                try
+                {
+                    results[i] = part(i);
+                }
+                catch (Exception e)
+                {
+                    errors[i] = ExceptionDispatchInfo.Capture(e);
+                }
+            }
+        }
+        var threads = Math.Min(parts, TorchLibrary.Threads);
+        if (threads < 2) Some(0, 1);
+        else RunOn(threads, m => Some(m, threads));
+        if (Array.Find(errors, e => e is not null) is not { } error) return results;
+        for (var i = 0; i < parts; i++)
+            if (errors[i] is null) release?.Invoke(results[i]);
+        error.Throw();
         return results;
+    }
+
+    private static void RunOn(int threads, Action<int> work)
+    {
+        var flushes = TorchLibrary.FlushesDenormals;
+        // each task is waited for on its own event: no thread of the pool is needed
+        Task.WaitAll([.. Of(threads).Select((member, m) => member.RunAsync(() =>
+        {
+            if (TorchLibrary.FlushesDenormals != flushes) TorchLibrary.FlushDenormals(flushes);
+            work(m);
+            return 0;
+        }))]);
     }
 
     private static List<TorchThread> Of(int count)

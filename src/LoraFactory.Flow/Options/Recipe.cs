@@ -194,7 +194,7 @@ public sealed record LabelOptions
 public sealed record ConfigureOptions
 {
     /// <summary>Policy.</summary>
-    [Option("Which rule chooses rank, rate and steps from the data.", OneOf = ["measured-v2", "adaptive-v1"])]
+    [Option("Which rule chooses rank, rate and steps from the data.", OneOf = ["measured-v2", "measured-v1", "adaptive-v1"])]
     public string Policy { get; init; } = "measured-v2";
     /// <summary>Time budget.</summary>
     [Option("Training is planned to take at most this long.", Min = 0.05, Max = 100_000, Unit = "minutes")]

@@ -29,7 +29,13 @@ public sealed record DiffusionBatch
         Tensor? Of(Tensor? t) => t?.Narrow(0, first, count);
         return this with
         {
-            Latents = Of(Latents)!, Noise = Of(Noise)!, Timesteps = Of(Timesteps)!, Context = Of(Context), TokenIds = Of(TokenIds), Mask = Of(Mask), Weights = Of(Weights),
+            Latents = Of(Latents)!,
+            Noise = Of(Noise)!,
+            Timesteps = Of(Timesteps)!,
+            Context = Of(Context),
+            TokenIds = Of(TokenIds),
+            Mask = Of(Mask),
+            Weights = Of(Weights),
             Added = Added is { } a ? new(Of(a.TextEmbeds)!, Of(a.TimeIds)!) : null,
         };
     }
@@ -64,8 +70,8 @@ public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer op
 
     /// <summary>
     /// Parts that a micro-batch is cut into, done at the same time where the machine has the processors (<see cref="TorchTeam"/>), 1 to the number of
-    /// its rows. Their gradients are added in order: the result depends on the number of parts in its last bits, never on that of threads.
-    /// For adapters without dropout and losses that are one mean over rows, without recomputed activations; <see cref="UNetParts.Of"/> gives a good number.
+    /// its rows. Their gradients are added in order: the sum depends on the number of parts in its last bits, not on that of threads.
+    /// For adapters without dropout and losses that are one mean over rows, without recomputed activations; <see cref="UNetParts"/> gives a good number.
     /// </summary>
     public int Parts { get; init; } = 1;
 
@@ -128,7 +134,7 @@ public sealed class DiffusionTrainer(UNet unet, DiffusionLoss loss, Optimizer op
             var value = Value(batch.Rows(first, size));
             var number = value.Item();
             return (Loss: number * share, Gradients: double.IsFinite(number) ? Array.ConvertAll(Autograd.Gradients(value * (share / count), parameters), g => g?.Own()) : []);
-        });
+        }, d => Array.ForEach(d.Gradients, g => g?.Dispose()));
         using var scope = new Scope();
         var total = done.Sum(d => d.Loss);
         for (var p = 0; p < parameters.Length && double.IsFinite(total); p++)

@@ -51,10 +51,10 @@ public sealed class AdaptivePolicy : ITrainPolicy
 /// Rules fitted to measured runs (docs/decisions/train-policy.md): a rate that grows as base and rank get smaller, a rank by the variety of the
 /// data but small, and as many steps as it takes to see every picture often enough, within the time allowed.
 /// </summary>
-public sealed class MeasuredPolicy : ITrainPolicy
+public class MeasuredPolicy : ITrainPolicy
 {
     /// <inheritdoc/>
-    public string Name => "measured-v2";
+    public virtual string Name => "measured-v2";
 
     /// <inheritdoc/>
     public Proposal Rank(DataComplexity data, BaseFacts facts)
@@ -65,7 +65,7 @@ public sealed class MeasuredPolicy : ITrainPolicy
     }
 
     /// <inheritdoc/>
-    public Proposal LearningRate(DataComplexity data, BaseFacts facts, int rank)
+    public virtual Proposal LearningRate(DataComplexity data, BaseFacts facts, int rank)
     {
         var rate = Math.Clamp(1e-4 * Math.Pow(860e6 / facts.Parameters, 0.32) * 16 / rank, 2e-5, 2e-3);
         return new(Math.Round(rate, 6), $"1e-4·(860 M / {facts.Parameters / 1e6:F1} M weights)^0.32·16/{rank}, within 2e-5..2e-3: small bases need larger steps, and a larger rank with alpha = rank moves further at the same rate");
@@ -87,10 +87,24 @@ public sealed class MeasuredPolicy : ITrainPolicy
     }
 }
 
+/// <summary>What <see cref="MeasuredPolicy"/> was before its grid: a rate that knows nothing of the rank. Kept for recipes that name it.</summary>
+public sealed class FirstMeasuredPolicy : MeasuredPolicy
+{
+    /// <inheritdoc/>
+    public override string Name => "measured-v1";
+
+    /// <inheritdoc/>
+    public override Proposal LearningRate(DataComplexity data, BaseFacts facts, int rank)
+    {
+        var rate = Math.Clamp(1e-4 * Math.Pow(860e6 / facts.Parameters, 0.6), 5e-5, 2e-3);
+        return new(Math.Round(rate, 6), $"1e-4·(860 M / {facts.Parameters / 1e6:F1} M weights)^0.6, within 5e-5..2e-3: small bases need larger steps");
+    }
+}
+
 /// <summary>The policies by name.</summary>
 public static class TrainPolicies
 {
-    private static readonly ITrainPolicy[] All = [new MeasuredPolicy(), new AdaptivePolicy()];
+    private static readonly ITrainPolicy[] All = [new MeasuredPolicy(), new FirstMeasuredPolicy(), new AdaptivePolicy()];
 
     // Repeats shift how often pictures are seen against each other, not how long training takes: ten repeats of everything are the same data.
     internal static string Spread(DataComplexity data, int passes) =>

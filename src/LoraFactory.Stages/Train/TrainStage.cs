@@ -155,7 +155,7 @@ public sealed class TrainStage : IStage
         Parts = Parts(plan, model),
     };
 
-    // a function of plan and base: the same plan gives the same bytes on any number of processors
+    // a function of plan and base, not of the processors that are there
     private static int Parts(TrainPlan plan, DiffusionModel model)
     {
         long side = plan.Train.Resolution / model.Vae.Config.Factor;

@@ -90,11 +90,20 @@ public sealed class TrainingForecast : ITrainingForecast
     {
         var (config, vae) = Configs(facts.Path);
         var cost = TrainingCost.Of(config, Spec(train), train.Resolution / vae.Factor, 77);
-        var rate = Rates.GetOrAdd((Compute.Use(resources.Device, resources.Threads), resources.Threads), place => MeasureRate(place.Device));
-        var step = train.GradientAccumulation * Seconds(cost, train.BatchSize, train.GradientCheckpointing, rate);
+        var device = Compute.Use(resources.Device, resources.Threads);
+        var rate = Rates.GetOrAdd((device, resources.Threads), place => MeasureRate(place.Device));
+        var step = train.GradientAccumulation * Seconds(cost, train.BatchSize, train.GradientCheckpointing, rate * Reached(cost, train, device, resources.Threads, train.Resolution / vae.Factor));
         // the encoder of the pictures works at full size: about as much as a forward pass of a base of its size
         var prepare = 2 + pictures * (double)train.Resolution * train.Resolution * 2.5e6 / (rate * Share);
         return new(step, prepare, Memory(cost, facts, train), cost.AdapterParameters);
+    }
+
+    // A small base trains in parts of one thread each: more processors than parts do not help.
+    private static double Reached(TrainingCost cost, TrainOptions train, Device device, int asked, long side)
+    {
+        var parts = train.GradientCheckpointing || train.Precision == "bfloat16" || device.Type != DeviceType.Cpu ? 1 : UNetParts.Of(cost.BaseParameters, train.BatchSize, side * side);
+        var threads = asked > 0 ? asked : TorchThread.UsualThreads;
+        return parts == 1 ? 1 : Math.Min(parts, threads) / (double)threads;
     }
 
     /// <summary>Seconds of one micro-batch of so many pictures on a machine that multiplies large matrices at <paramref name="rate"/> operations a second.</summary>

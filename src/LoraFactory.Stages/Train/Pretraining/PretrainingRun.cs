@@ -47,13 +47,23 @@ public sealed class PretrainingRun
     public static PretrainingResult Run(PretrainOptions options, IProgressBoard board, TimeProvider clock, CancellationToken token)
     {
         var run = new PretrainingRun(options, board, clock);
-        return TorchThread.Shared.Run(() => run.OnTensorThread(token));
+        return TorchThread.Shared.Run(() =>
+        {
+            TorchLibrary.FlushDenormals(true);
+            try
+            {
+                return run.OnTensorThread(token);
+            }
+            finally
+            {
+                TorchLibrary.FlushDenormals(false);
+            }
+        });
     }
 
     private PretrainingResult OnTensorThread(CancellationToken token)
     {
         if (options.Threads > 0) TorchLibrary.Threads = options.Threads;
-        TorchLibrary.FlushDenormals(true);
         using var scope = new Scope();
         TorchLibrary.Seed(options.Seed);
         using var model = Kind(options);

@@ -28,6 +28,10 @@ public sealed class ConfigureStageTests
     public void The_measured_rate_falls_with_weights_and_rank(long parameters, int rank, double rate) =>
         Assert.Equal(rate, TrainPolicies.Named("measured-v2").LearningRate(Data, Facts with { Parameters = parameters }, rank).Value, 0.01 * rate);
 
+    [Fact]
+    public void The_rate_of_recipes_that_name_the_older_policy_stays() =>
+        Assert.Equal((0.002, 0.0001), (TrainPolicies.Named("measured-v1").LearningRate(Data, Facts, 8).Value, TrainPolicies.Named("measured-v1").LearningRate(Data, Facts with { Parameters = 860_000_000 }, 64).Value));
+
     [Theory]
     [InlineData("measured-v2", "every one of 90 pictures about 60 times on average, by their repeats from 30 to 300 times at batch 8, within 150..5000")]
     [InlineData("adaptive-v1", "every picture a hundred times on average, by their repeats from 50 to 500 times")]
