@@ -28,6 +28,13 @@ public sealed class ConfigureStageTests
     public void The_measured_rate_falls_with_weights_and_rank(long parameters, int rank, double rate) =>
         Assert.Equal(rate, TrainPolicies.Named("measured-v2").LearningRate(Data, Facts with { Parameters = parameters }, rank).Value, 0.01 * rate);
 
+    [Theory]
+    [InlineData(0.53, 0.64, 8)] // one style
+    [InlineData(0.75, 0.75, 16)]
+    [InlineData(0.9, 0.9, 32)]
+    public void The_measured_rank_grows_with_variety(double captions, double pictures, int rank) =>
+        Assert.Equal(rank, TrainPolicies.Named("measured-v2").Rank(Data with { SemanticDiversity = captions, VisualVariance = pictures }, Facts).Value);
+
     [Fact]
     public void The_rate_of_recipes_that_name_the_older_policy_stays() =>
         Assert.Equal((0.002, 0.0001), (TrainPolicies.Named("measured-v1").LearningRate(Data, Facts, 8).Value, TrainPolicies.Named("measured-v1").LearningRate(Data, Facts with { Parameters = 860_000_000 }, 64).Value));
@@ -59,7 +66,7 @@ public sealed class ConfigureStageTests
         Assert.Equal(["t1", "t2"], plan.TrainSampleIds);
         Assert.Equal(["v1"], plan.ValidationSampleIds);
         var allowed = Plan(new Recipe { Train = new TrainOptions { Rank = 5 }, Configure = new ConfigureOptions { AllowOverride = ["train.rank"] } });
-        Assert.Equal(16, allowed.Train.Rank);
+        Assert.Equal(8, allowed.Train.Rank);
     }
 
     [Fact]
