@@ -27,6 +27,8 @@ public sealed class TrainingForecast : ITrainingForecast
     private const double PerActivation = 500;
     /// <summary>Program, libraries and allocator's slack, in MiB.</summary>
     private const double Runtime = 250;
+    /// <summary>What the stage holds beside the trainer, in MiB: pictures drawn on the way, latents and texts, a second thread's buffers; by whole runs (docs/log.md).</summary>
+    private const double Stage = 180;
 
     private static readonly TimeSpan LongestMeasurement = TimeSpan.FromSeconds(3);
     private static readonly ConcurrentDictionary<(Device Device, int Threads), double> Rates = new();
@@ -120,7 +122,7 @@ public sealed class TrainingForecast : ITrainingForecast
         // autoencoder and text encoder: of a single file what the UNet in half precision leaves of it, about
         var files = File.Exists(facts.Path) ? Math.Max(0, new FileInfo(facts.Path).Length - cost.BaseParameters * 2)
             : new[] { "vae", "text_encoder" }.SelectMany(p => Directory.EnumerateFiles(Path.Combine(facts.Path, p), "*.safetensors")).Sum(f => new FileInfo(f).Length);
-        return Memory(cost, train.BatchSize, train.GradientCheckpointing) + files / (1024.0 * 1024);
+        return Memory(cost, train.BatchSize, train.GradientCheckpointing) + Stage + files / (1024.0 * 1024);
     }
 
     private static string PredictionOf(string path) => StableDiffusionPipeline.ReadSampler(path).Prediction switch
