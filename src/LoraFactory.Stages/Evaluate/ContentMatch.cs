@@ -14,19 +14,18 @@ internal static class ContentMatch
     private const int Most = 1000;
 
     /// <summary>
-    /// For each picture of the style (the held-out ones or the training pictures themselves) the mean cosine with training pictures, those whose
-    /// captions are as near to its own caption as each prompt is.
+    /// For each prompt and each picture of the style (the held-out ones or the training pictures themselves) the mean cosine of that picture with
+    /// training pictures, those whose captions are as near to its own caption as the prompt is. [prompt][picture of the style].
     /// </summary>
-    public static double[] Own(EvaluationSet set, IReadOnlyList<float[]> style)
+    public static double[][] Own(EvaluationSet set, IReadOnlyList<float[]> style)
     {
         var itself = ReferenceEquals(style, set.Trained);
         var captions = itself ? set.TrainedCaptions : set.HeldOutCaptions;
         var trained = Enumerable.Range(0, Math.Min(Most, set.Trained.Count)).Select(i => (int)((long)i * set.Trained.Count / Math.Min(Most, set.Trained.Count))).ToArray();
-        return [.. style.Select((picture, j) =>
-        {
-            var near = trained.Where(t => !itself || t != j).Select(t => (Caption: ClipScorer.Cosine(set.TrainedCaptions[t], captions[j]), Picture: t)).OrderBy(n => n.Caption).ToArray();
-            return set.Prompts.Average(prompt => Closest(near, ClipScorer.Cosine(prompt, captions[j])).Average(t => ClipScorer.Cosine(set.Trained[t], picture)));
-        })];
+        var near = style.Select((_, j) => trained.Where(t => !itself || t != j)
+            .Select(t => (Caption: ClipScorer.Cosine(set.TrainedCaptions[t], captions[j]), Picture: t)).OrderBy(n => n.Caption).ToArray()).ToArray();
+        return [.. set.Prompts.Select(prompt => style.Select((picture, j) =>
+            Closest(near[j], ClipScorer.Cosine(prompt, captions[j])).Average(t => ClipScorer.Cosine(set.Trained[t], picture))).ToArray())];
     }
 
     // The few whose cosine is closest to x, of a list in rising order.

@@ -49,7 +49,8 @@ public sealed class StyleSimilarity : IMetric
         var (style, which) = set.HeldOut.Count >= Fewest ? (set.HeldOut, "held-out pictures") : (set.Trained, "training pictures");
         var gains = set.Adapter.Select((a, i) => Similarity.Mean(a, style) - Similarity.Mean(set.Base[i], style)).ToArray();
         // half of what the style's own pictures have over the base's: an adapter that only leans towards the style is not there yet
-        var own = style.Count < Fewest ? [] : ContentMatch.Own(set, style);
+        var byPrompt = style.Count < Fewest ? [] : ContentMatch.Own(set, style);
+        var own = style.Count < Fewest ? [] : style.Select((_, j) => byPrompt.Average(p => p[j])).ToArray();
         var without = set.Base.Select(b => Similarity.Mean(b, style)).ToArray();
         var room = own.Length == 0 ? 0 : own.Average() - without.Average();
         // the base's pictures are of the style already, as far as these few can tell (two standard errors of the difference)
@@ -59,7 +60,9 @@ public sealed class StyleSimilarity : IMetric
             return new(Name, gain.Value, gain.Low, gain.High, gain.N, null, null,
                 $"mean cosine with the style's {which}, adapter less base; no gate, since {(own.Length == 0 ? $"there are fewer than {Fewest} of them" : $"the base's pictures are as near to them ({without.Average():F3}) as the style's own of other content ({own.Average():F3})")}");
         }
-        var interval = Intervals.Bootstrap(set, rows => rows.Average(i => gains[i]) / room);
+        // some prompts are nearer to the style's content than others: gain and room of the same prompts, so that this is no uncertainty
+        var rooms = without.Select((b, i) => byPrompt[set.PromptOf(i)].Average() - b).ToArray();
+        var interval = Intervals.Bootstrap(set, rows => rows.Average(i => gains[i]) / Math.Max(rows.Average(i => rooms[i]), LeastRoom));
         return new(Name, interval.Value, interval.Low, interval.High, interval.N, "low end above 0.5", interval.Low > 0.5,
             $"share of the way from the base's pictures (0) to the style's own of as different content (1), by mean cosine with its {which}");
     }
