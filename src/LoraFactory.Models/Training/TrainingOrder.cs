@@ -63,7 +63,7 @@ public sealed class TrainingOrder(int count, long seed)
 
     private static int[] Rows(IReadOnlyList<int> repeats)
     {
-        if (RoundOf(repeats) is > LongestRound and var round) throw new ModelException($"One round of the training pictures with their repeats would be {round} pictures long; at most {LongestRound} are drawn: make the repeats smaller.");
+        if (RoundOf(repeats) is > LongestRound and var round) throw new ModelException($"One round of the training pictures with their repeats would be {round} pictures long; at most {LongestRound} are drawn: make the repeats smaller, where there are many pictures first, since only their ratios count.");
         var common = Common(repeats);
         return [.. repeats.SelectMany((times, row) => Enumerable.Repeat(row, times / common))];
     }

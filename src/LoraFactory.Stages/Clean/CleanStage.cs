@@ -1,6 +1,5 @@
 using LoraFactory.Flow;
 using LoraFactory.Images;
-using LoraFactory.Models.Training;
 
 namespace LoraFactory.Stages.Clean;
 
@@ -55,7 +54,6 @@ public sealed class CleanStage : IStage
         var counts = drops.GroupBy(drop => drop.Reason, StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.Count());
         var seen = kept.Count + drops.Count;
         KeptShare.Require(kept.Count, counts, options, IsFolder(context.Recipe));
-        RequireShortRounds([.. kept.Select(candidate => candidate.Folder?.Repeats ?? 1)]);
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, "records.jsonl"), kept.Select(candidate => candidate.ToRecord()));
         return new StageOutcome(seen, kept.Count, counts, $"{kept.Count} of {seen} pictures kept{KeptShare.Commonest(counts)}");
     }
@@ -84,15 +82,6 @@ public sealed class CleanStage : IStage
         var taken = FolderIntake.Take(context.Run, context.Recipe.Label.Folder, progress, token);
         foreach (var line in RepeatFolder.Lines(taken.Candidates.Select(c => (c.Folder, c.Caption.Length > 0)))) context.Progress.Line(line);
         return taken;
-    }
-
-    // Training draws from a list in which each picture stands as often as its repeats say; any part of these pictures makes one no longer.
-    internal static void RequireShortRounds(IReadOnlyList<int> repeats)
-    {
-        var round = TrainingOrder.RoundOf(repeats);
-        if (round > TrainingOrder.LongestRound)
-            throw new LoraException($"label.folder: with the repeats of its folders' names {repeats.Count} pictures make a pass of {round}, but at most {TrainingOrder.LongestRound} are possible: "
-                + "give folders with many pictures smaller numbers, since only their ratios count.", ExitCode.BadUsage);
     }
 
     private static async Task<(List<Candidate> Kept, List<Drop> Drops)> CheckAsync(StageContext context, List<Candidate> candidates, CancellationToken token)

@@ -78,15 +78,6 @@ public class FolderIntakeTests
     }
 
     [Fact]
-    public void Repeats_that_make_a_pass_too_long_stop_the_run_with_what_to_do()
-    {
-        CleanStage.RequireShortRounds([]);
-        CleanStage.RequireShortRounds([.. Enumerable.Repeat(999, 100_000)]); // one of each
-        var error = Assert.Throws<LoraException>(() => CleanStage.RequireShortRounds([1, .. Enumerable.Repeat(999, 100_000)]));
-        Assert.Contains("100001 pictures make a pass of 99900001, but at most 10000000 are possible", error.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void Another_number_before_a_folder_s_name_is_another_input()
     {
         var folder = TestData.NewFolder();
