@@ -68,10 +68,16 @@ public static partial class CommandLine
     [GeneratedRegex(@" as expected type '(?:System\.Nullable`1\[)?System\.(?:Int32|Int64|Double|Single)\]?'", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex TypeOfNumber();
 
+    // the command and those it stands under, innermost first
+    private static IEnumerable<Command> Chain(SymbolResult? result)
+    {
+        for (; result is not null; result = result.Parent)
+            if (result is CommandResult command) yield return command.Command;
+    }
+
     private static int Misused(ParseResult parsed, List<string> problems, TextWriter error)
     {
-        var command = parsed.CommandResult.Command;
-        var path = command is RootCommand ? "lora" : "lora " + command.Name;
+        var path = string.Join(' ', Chain(parsed.CommandResult).Reverse().Select(c => c is RootCommand ? "lora" : c.Name));
         foreach (var problem in problems) error.WriteLine($"lora: {problem}");
         error.WriteLine($"{path} --help shows what it takes.");
         return (int)ExitCode.BadUsage;

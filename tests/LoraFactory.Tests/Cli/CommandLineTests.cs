@@ -31,6 +31,13 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task The_hint_names_the_whole_command()
+    {
+        var (_, _, error) = await Run("adapters", "promote", "demo");
+        Assert.Contains("lora adapters promote --help shows", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Help_lists_every_command_once_by_group()
     {
         var (code, text, _) = await Run("--help");
