@@ -17,7 +17,8 @@ public sealed record StageResult(StageRecord Record, bool Skipped);
 
 /// <summary>
 /// Runs the stages in order on one run directory. A stage whose options and inputs have not changed since it finished is skipped;
-/// one that was killed goes on from what it left; one whose options or inputs changed begins anew.
+/// one that was killed goes on from what it left; one whose options or inputs changed begins anew, and keeps its last result until it has
+/// a new one (<see cref="ResultShelf"/>).
 /// </summary>
 public sealed class FactoryLine
 {
@@ -59,42 +60,44 @@ public sealed class FactoryLine
         foreach (var (option, named) in new[] { ("--from", request.From), ("--to", request.To) })
             if (named > stages[^1].Name) throw new LoraException($"{option} {Word(named.Value)}: the line ends with {Word(stages[^1].Name)}; what comes after is lora feedback RECIPE, then lora run RECIPE --continue.", ExitCode.BadUsage);
         using var held = RunLock.Take(context.Run);
-        AtomicFile.WriteText(Path.Combine(context.Run.Path, "recipe.yaml"), RecipeText.Effective(context.Recipe, origins));
         var findings = Look(context.Recipe, request.To); // what is missing is said now, not after a night's crawl
         foreach (var finding in findings.Where(f => f.Severity == Severity.Warning)) context.Progress.Line($"warning {finding.Id} {finding}");
         if (findings.Where(f => f.Severity == Severity.Error).ToList() is { Count: > 0 } errors) throw new LoraException(string.Join('\n', errors), ExitCode.BadUsage);
         var inputs = new StageInputs(context.Run);
         var results = new List<StageResult>();
+        var kept = KeptRecipe.Replace(context, origins);
         foreach (var stage in stages.Where(s => request.To is null || s.Name <= request.To))
         {
             token.ThrowIfCancellationRequested();
-            var result = await RunStageAsync(stage, context, inputs, request.From <= stage.Name, token);
+            var result = await RunStageAsync(stage, context, inputs, request.From <= stage.Name, () => { if (results.All(r => r.Skipped)) kept.PutBack(); }, token);
             results.Add(result);
             finished?.Invoke(result);
         }
         return results;
     }
 
-    private static async Task<StageResult> RunStageAsync(IStage stage, StageContext context, StageInputs inputs, bool forced, CancellationToken token)
+    private static async Task<StageResult> RunStageAsync(IStage stage, StageContext context, StageInputs inputs, bool forced, Action givenBack, CancellationToken token)
     {
         var files = inputs.Of(stage, context);
         var hash = StageInputs.Hash(stage, context.Recipe, Version, files);
         var directory = context.Run.Of(stage.Name);
-        var marker = Read<StageMarker>(Path.Combine(directory, StageMarker.FileName));
+        var shelf = new ResultShelf(context.Run, stage.Name);
+        if (!forced) shelf.TakeUp(hash);
+        var marker = ResultShelf.Attempt(directory);
         // forced anew, unless what a forced run left behind was interrupted and not failed: "the same command again goes on"
         var continued = marker?.Hash == hash && (!forced || marker is { Forced: true, Failed: false });
-        if (!forced && !continued && Read<StageRecord>(Path.Combine(directory, StageRecord.FileName)) is { } before && before.Hash == hash
+        if (!forced && !continued && ResultShelf.Finished(directory) is { } before && before.Hash == hash
             && before.Outputs.All(o => File.Exists(Path.Combine(directory, o))) && Stands(stage, context))
             return new StageResult(before, Skipped: true);
 
-        if (!continued && !stage.KeepsState) Clear(directory);
+        if (!continued) shelf.SetAside(copy: stage.KeepsState);
         File.Delete(Path.Combine(directory, StageRecord.FileName));
         var attempts = continued ? marker!.Attempts + 1 : 1;
         RunDirectory.WriteJson(Path.Combine(directory, StageMarker.FileName), new StageMarker(hash, attempts, context.Clock.GetUtcNow(), forced));
         if (continued) context.Progress.Line($"{Word(stage.Name)}: going on from where it was interrupted");
 
         var started = context.Clock.GetUtcNow();
-        var outcome = await AttemptAsync(stage, context, directory, token);
+        var outcome = await AttemptAsync(stage, context, directory, shelf, givenBack, token);
         var ended = context.Clock.GetUtcNow();
         var record = new StageRecord
         {
@@ -115,10 +118,11 @@ public sealed class FactoryLine
         };
         RunDirectory.WriteJson(Path.Combine(directory, StageRecord.FileName), record);
         File.Delete(Path.Combine(directory, StageMarker.FileName));
+        shelf.Forget();
         return new StageResult(record, Skipped: false);
     }
 
-    private static async Task<StageOutcome> AttemptAsync(IStage stage, StageContext context, string directory, CancellationToken token)
+    private static async Task<StageOutcome> AttemptAsync(IStage stage, StageContext context, string directory, ResultShelf shelf, Action givenBack, CancellationToken token)
     {
         try
         {
@@ -129,12 +133,16 @@ public sealed class FactoryLine
             var marker = Path.Combine(directory, StageMarker.FileName);
             try
             {
-                if (Read<StageMarker>(marker) is { } mine) RunDirectory.WriteJson(marker, mine with { Failed = true });
+                if (ResultShelf.Attempt(directory) is { } mine) RunDirectory.WriteJson(marker, mine with { Failed = true });
             }
             catch (Exception second) when (second is LoraException or IOException or UnauthorizedAccessException)
             {
                 // a full disk failed the stage: that is what the user has to hear of
             }
+            if (!shelf.GiveBack()) throw;
+            givenBack();
+            context.Progress.Line($"{Word(stage.Name)}: failed, so its last result stays in {directory}; what this attempt left is in {shelf.Unfinished}");
+            if (e is LoraException { Message: var sentence } mendable && shelf.Moved(sentence) is { } moved) throw new LoraException(moved, mendable.Code, e);
             throw;
         }
     }
@@ -143,15 +151,6 @@ public sealed class FactoryLine
         [.. Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(directory, f))
             .Where(f => !Path.GetFileName(f).StartsWith('.') && f != StageRecord.FileName && !f.EndsWith("-wal", StringComparison.Ordinal) && !f.EndsWith("-shm", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)];
-
-    private static void Clear(string directory)
-    {
-        foreach (var entry in Directory.EnumerateFileSystemEntries(directory))
-        {
-            if (Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null) Directory.Delete(entry, recursive: true);
-            else File.Delete(entry);
-        }
-    }
 
     private static bool Stands(IStage stage, StageContext context)
     {
@@ -162,18 +161,6 @@ public sealed class FactoryLine
         catch (LoraException)
         {
             return false; // a damaged file counts as a lost one
-        }
-    }
-
-    private static T? Read<T>(string path) where T : class
-    {
-        try
-        {
-            return File.Exists(path) ? RunDirectory.ReadJson<T>(path) : null;
-        }
-        catch (LoraException)
-        {
-            return null; // a damaged record counts as none: the stage runs again
         }
     }
 

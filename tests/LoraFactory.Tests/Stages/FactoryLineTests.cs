@@ -178,6 +178,72 @@ public sealed class FactoryLineTests : IDisposable
         Assert.False(File.Exists(Context().Run.File(StageName.Clean, StageRecord.FileName)));
     }
 
+    private string Text(string directory, string file = "out.txt") => File.ReadAllText(Path.Combine(folder, "run", directory, file));
+
+    private static Func<StageContext, CancellationToken, Task> Ends(Exception end) => async (context, token) =>
+    {
+        await File.AppendAllTextAsync(context.Run.File(StageName.Clean, "half.txt"), "half ", token);
+        throw end;
+    };
+
+    private static string Recipe(StageContext context) => File.ReadAllText(Path.Combine(context.Run.Path, "recipe.yaml"));
+
+    [Fact]
+    public async Task A_stage_that_fails_anew_gives_its_last_result_back_and_can_go_on()
+    {
+        await RunAsync(Line(), Context());
+        var (result, recipe, changed) = (Text("2-clean"), Recipe(Context()), new Recipe { Clean = new() { MinSide = 9 } });
+        var failure = await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(Ends(new LoraException("see 2-clean/half.txt"))), Context(changed)));
+        Assert.Equal("see 2-clean.unfinished/half.txt", failure.Message);
+        Assert.Equal((result, "half ", recipe), (Text("2-clean"), Text("2-clean.unfinished", "half.txt"), Recipe(Context())));
+        Assert.Equal("", await RunAsync(Line(), Context())); // the recipe that made it finds it unchanged
+
+        await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(Ends(new LoraException("no network"))), Context(changed)));
+        Assert.Equal((result, "half half "), (Text("2-clean"), Text("2-clean.unfinished", "half.txt"))); // went on from what the first attempt left
+        Assert.Equal("Clean Label", await RunAsync(Line(), Context(changed)));
+        Assert.Contains("MinSide = 9", Text("2-clean"));
+        Assert.NotEqual(recipe, Recipe(Context()));
+        Assert.DoesNotContain(Directory.GetDirectories(Path.Combine(folder, "run")), d => d.Contains("2-clean.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_interrupted_stage_keeps_its_last_result_for_the_recipe_that_made_it()
+    {
+        await RunAsync(Line(), Context());
+        var (result, changed) = (Text("2-clean"), new Recipe { Clean = new() { MinSide = 9 } });
+        await Assert.ThrowsAsync<OperationCanceledException>(() => RunAsync(Line(Ends(new OperationCanceledException())), Context(changed)));
+        Assert.Equal((result, "half "), (Text("2-clean.before"), Text("2-clean", "half.txt")));
+        Assert.Equal("", await RunAsync(Line(), Context()));
+        Assert.Equal((result, "half "), (Text("2-clean"), Text("2-clean.unfinished", "half.txt")));
+        Assert.Equal("Clean Label", await RunAsync(Line((_, _) => Task.CompletedTask), Context(changed)));
+        Assert.Equal("half ", Text("2-clean", "half.txt")); // and the other recipe goes on from its own attempt
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_a_kill_left_between_two_renames_is_put_right(bool emptied)
+    {
+        await RunAsync(Line(), Context());
+        var place = Path.Combine(folder, "run", "2-clean");
+        Directory.Move(place, place + ".before");
+        if (emptied) Directory.CreateDirectory(place);
+        Assert.Equal("", await RunAsync(Line(), Context()));
+        Assert.False(Directory.Exists(place + ".before"));
+    }
+
+    [Fact]
+    public async Task Forced_again_and_failed_it_keeps_its_last_result()
+    {
+        await RunAsync(Line(), Context());
+        var result = Text("2-clean");
+        await Assert.ThrowsAsync<IOException>(() => RunAsync(Line(Ends(new IOException("torn cable"))), Context(), new LineRequest(From: StageName.Clean)));
+        Assert.Equal(result, Text("2-clean"));
+        Assert.Equal("", await RunAsync(Line(), Context()));
+        Assert.Equal("Clean Label", await RunAsync(Line(), Context(), new LineRequest(From: StageName.Clean)));
+        Assert.False(File.Exists(Path.Combine(folder, "run", "2-clean", "half.txt")));
+    }
+
     [Fact]
     public async Task Two_lines_on_one_run_do_not_mix()
     {
