@@ -145,7 +145,6 @@ DOOR_API int door_cpu_counting(int on); /* install a counting CPU allocator; cal
 DOOR_API int64_t door_cpu_live(void);
 DOOR_API int64_t door_cpu_peak(void);
 DOOR_API void door_cpu_reset_peak(void);
-DOOR_API int64_t door_cpu_allocs(void);
 DOOR_API void door_cpu_limit(int64_t bytes); /* 0 = none; over it: DOOR_E_OOM instead of the kernel's OOM killer */
 
 /* --- accelerator, without CUDA headers (generic device guard), usable when libtorch_cuda is loaded ---- */

@@ -158,7 +158,7 @@ int door_autocast_set(int type, int en, int dt, int cache) {
 
 // ---- memory: a counting CPU allocator with a limit
 namespace {
-static std::atomic<int64_t> g_live{0}, g_peak{0}, g_allocs{0}, g_limit{0};
+static std::atomic<int64_t> g_live{0}, g_peak{0}, g_limit{0};
 struct Counting final : c10::Allocator {
   static void del(void* p) {
     if (p) {
@@ -179,7 +179,6 @@ struct Counting final : c10::Allocator {
     void* p = c10::alloc_cpu(n);
     if (p) {
       int64_t now = (g_live += static_cast<int64_t>(malloc_usable_size(p)));
-      g_allocs++;
       int64_t pk = g_peak.load();
       while (now > pk && !g_peak.compare_exchange_weak(pk, now)) {
       }
@@ -203,7 +202,6 @@ int door_cpu_counting(int on) {
 int64_t door_cpu_live(void) { return g_live; }
 int64_t door_cpu_peak(void) { return g_peak; }
 void door_cpu_reset_peak(void) { g_peak = g_live.load(); }
-int64_t door_cpu_allocs(void) { return g_allocs; }
 void door_cpu_limit(int64_t b) { g_limit = b; }
 // ---- accelerators
 int door_cuda_available(void) {

@@ -34,8 +34,13 @@ public sealed unsafe partial class Tensor : IDisposable
 
     internal static Tensor Adopt(nint owned) => new(owned);
 
-    internal static Tensor Adopt(DoorValue value) =>
-        value.Tag == 1 ? new((nint)value.U) : throw new TorchException($"an operator returned no tensor (tag {value.Tag})");
+    internal static Tensor Adopt(DoorValue value)
+    {
+        if (value.Tag == 1) return new((nint)value.U);
+        var tag = value.Tag;
+        Native.door_value_free(&value);
+        throw new TorchException($"an operator returned no tensor (tag {tag})");
+    }
 
     internal static Tensor[] AdoptAll(DoorValue value)
     {
