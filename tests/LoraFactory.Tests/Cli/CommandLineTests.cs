@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using LoraFactory.Cli;
 using LoraFactory.Flow;
 using Xunit;
@@ -83,6 +84,24 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(["concepts", "concepts import", "init", "recipe", "recipe schema"], without.Where(n => n.Split(' ')[0] != "bench")); // bench prints nothing but JSON
     }
 
+    [Fact]
+    public async Task A_figure_that_does_not_exist_is_null_for_programs()
+    {
+        var recipe = Path.Combine(folder, "r.yaml");
+        await File.WriteAllTextAsync(recipe, $"name: r\nseed:\n  topic: ink\n  urls: [http://a.test/]\ndeploy:\n  store: {folder}/store\n", TestContext.Current.CancellationToken);
+        var (code, json, _) = await Run("feedback", recipe, "--runs-dir", folder, "--json");
+        using var decision = JsonDocument.Parse(json);
+        Assert.Equal((0, 0), (code, decision.RootElement.GetProperty("count").GetInt32()));
+        Assert.All((string[])["mean", "low", "high"], figure => Assert.Equal(JsonValueKind.Null, decision.RootElement.GetProperty(figure).ValueKind)); // no ratings yet
+
+        using var output = new StringWriter { NewLine = "\n" };
+        new ResultLines(output, Json: true).Write(new
+        {
+            Worst = double.PositiveInfinity, Least = float.NegativeInfinity, None = float.NaN, Maybe = (double?)double.NaN, Tenth = 0.1f, Third = 1 / 3.0, All = new[] { 1.5, double.NaN }, By = new Dictionary<string, double> { ["a"] = double.NaN },
+        }, "");
+        Assert.Equal("""{"worst":null,"least":null,"none":null,"maybe":null,"tenth":0.1,"third":0.3333333333333333,"all":[1.5,null],"by":{"a":null}}""" + "\n", output.ToString());
+    }
+
     [Theory]
     [InlineData("chek")]
     [InlineData("check")]
@@ -120,7 +139,7 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("error LR010 train.rnak: there is no such key. Did you mean train.rank? bad.yaml:2", text);
         Assert.Contains("error LR011 train.flip: yes is neither true nor false. Valid: true or false. Write true. bad.yaml:3", text);
         var (_, json, _) = await Run("check", path, "--json");
-        using var line = System.Text.Json.JsonDocument.Parse(Assert.Single(json.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        using var line = JsonDocument.Parse(Assert.Single(json.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
         Assert.False(line.RootElement.GetProperty("ok").GetBoolean());
         var first = line.RootElement.GetProperty("problems")[0];
         Assert.Equal(("LR010", "error", "train.rnak", 2), (first.GetProperty("id").GetString(), first.GetProperty("severity").GetString(), first.GetProperty("key").GetString(), first.GetProperty("line").GetInt32()));
