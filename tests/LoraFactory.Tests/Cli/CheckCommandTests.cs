@@ -32,7 +32,8 @@ public sealed class CheckCommandTests : IDisposable
             """);
         var (code, text, _) = await Run("check", recipe);
         var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal((0, "LR205 LR206 LR202 LR201 LR208 LR209 ok"), (code, string.Join(' ', lines.Select(l => l.Split(' ') is [_, { Length: 5 } id, ..] && id[..2] == "LR" ? id : "ok"))));
+        Assert.Equal((0, "LR205 LR206 LR202 LR201 LR208 LR209"), (code, string.Join(' ', lines[..^1].Select(l => l.Split(' ')[1]))));
+        Assert.Equal($"{recipe}: the recipe is valid, but a run would stop on this machine: 4 findings above (LR206, LR202, LR201, LR208)", lines[^1]);
         Assert.Equal("note LR205 label.folder: 5 pictures, 1 with a caption beside them. r.yaml:5", lines[0]);
         Assert.StartsWith("warning LR206 label.folder: by their headers clean would keep at most 2 of 5 pictures (40.0%), but a run needs 8 (clean.min_kept) and 5% (clean.min_kept_share). Commonest reasons: ", lines[1].Replace(" %", "%", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.Contains("too-small 1 (lower clean.min_side below 64)", lines[1], StringComparison.Ordinal);
@@ -45,7 +46,7 @@ public sealed class CheckCommandTests : IDisposable
         Assert.Equal(2, (await Run("check", recipe, "--strict")).Code);
         var (_, json, _) = await Run("check", recipe, "--json");
         using var parsed = JsonDocument.Parse(json);
-        Assert.True(parsed.RootElement.GetProperty("ok").GetBoolean());
+        Assert.Equal((true, false), (parsed.RootElement.GetProperty("ok").GetBoolean(), parsed.RootElement.GetProperty("runs_here").GetBoolean()));
         var clip = parsed.RootElement.GetProperty("problems").EnumerateArray().Single(p => p.GetProperty("id").GetString() == "LR202");
         Assert.Equal(("warning", "base.clip", 9), (clip.GetProperty("severity").GetString(), clip.GetProperty("key").GetString(), clip.GetProperty("line").GetInt32()));
 
@@ -65,6 +66,9 @@ public sealed class CheckCommandTests : IDisposable
         Assert.Contains("warning LR207 label.folder: 1 of 10 pictures will be dropped: too-small 1 (lower clean.min_side below 64). r.yaml:5", text, StringComparison.Ordinal);
         var (fine, said, _) = await Run("check", Recipe("deploy: {port: 0}"), "--set", "clean.min_side=60", "--strict");
         Assert.Equal((0, true), (fine, said.EndsWith(": ok\n", StringComparison.Ordinal)));
+        var (_, json, _) = await Run("check", Recipe("deploy: {port: 0}"), "--json"); // a warning that a run only repeats
+        Assert.Contains("\"ok\":true,\"runs_here\":true,", json, StringComparison.Ordinal);
+        Assert.Contains("\"ok\":false,\"runs_here\":false,", (await Run("check", Recipe("train: {rank: none}\ndeploy: {port: 0}"), "--json")).Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -40,15 +40,9 @@ public sealed class InferenceServer : IAsyncDisposable
         this.clock = clock;
     }
 
-    /// <summary>Starts listening. Takes over model and feedback. A port in use is one clear error.</summary>
+    /// <summary>Starts listening. Takes over model and feedback. A port that was taken since <see cref="RequirePort"/> looked is one clear error.</summary>
     public static async Task<InferenceServer> StartAsync(ServedModel model, IRatings feedback, IPAddress address, int port, TimeProvider clock, TimeSpan patience)
     {
-        if (port is < 0 or > 65535)
-        {
-            model.Dispose();
-            feedback.Dispose();
-            throw new LoraException($"--port is {port}; valid: 1 to 65535, or 0 for a free one.", ExitCode.BadUsage);
-        }
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IHostLifetime, SignalFreeLifetime>();
@@ -68,9 +62,17 @@ public sealed class InferenceServer : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             await server.DisposeAsync();
-            throw new LoraException($"{Taken(address, port, e)} Choose another with --port, or 0 for a free one.", inner: e);
+            throw Refusal(Taken(address, port, e), e);
         }
         return server;
+    }
+
+    /// <summary>Refuses a port that is none, or that cannot be listened on now: before anything is loaded that would be served there.</summary>
+    /// <exception cref="LoraException">Why not, and what to do.</exception>
+    public static void RequirePort(IPAddress address, int port)
+    {
+        if (port is < 0 or > 65535) throw new LoraException($"--port is {port}; valid: 1 to 65535, or 0 for a free one.", ExitCode.BadUsage);
+        if (PortFault(address, port) is { } fault) throw Refusal(fault);
     }
 
     /// <summary>Why a port cannot be listened on now, null where it can; 0 always can.</summary>
@@ -85,9 +87,11 @@ public sealed class InferenceServer : IAsyncDisposable
         }
         catch (SocketException e)
         {
-            return $"{Taken(address, port, e)} Choose another, or 0 for a free one.";
+            return Taken(address, port, e);
         }
     }
+
+    private static LoraException Refusal(string fault, Exception? inner = null) => new($"{fault} Choose another with --port, or 0 for a free one.", inner: inner);
 
     private static string Taken(IPAddress address, int port, Exception failure) => $"Port {port} on {address} cannot be listened on ({failure.Message}).";
 

@@ -24,35 +24,40 @@ public sealed record ServingRequest(string Base, string Store, IPAddress Address
 /// <summary>Opens base, store and ratings, loads every champion made for this base, and starts the server.</summary>
 public static class ServingStart
 {
-    /// <summary>The running server, which takes over <paramref name="ratings"/>. <paramref name="line"/> gets one line for each adapter, loaded or refused with its reason.</summary>
+    /// <summary>The running server, which takes over <paramref name="ratings"/>. <paramref name="line"/> gets one line for each adapter, loaded or refused with its reason, once it listens.</summary>
     public static async Task<InferenceServer> OpenAsync(ServingRequest request, IRatings ratings, TimeProvider clock, Action<string> line)
     {
         ServedModel model;
         AdapterStore store;
         try
         {
+            InferenceServer.RequirePort(request.Address, request.Port); // a base takes its time to load
             store = new AdapterStore(request.Store);
             model = new ServedModel(request.Base, Open(request), store);
         }
-        catch (ModelException e)
+        catch (Exception e)
         {
             ratings.Dispose();
-            throw new LoraException($"--base: {e.Message}", ExitCode.BadUsage, e);
+            if (e is ModelException) throw new LoraException($"--base: {e.Message}", ExitCode.BadUsage, e);
+            throw;
         }
+        var loading = new List<string>();
         foreach (var name in store.Names)
         {
             try
             {
                 if (store.Champion(name) is null) continue;
                 var loaded = await model.LoadAsync(name);
-                line($"live: <lora:{name}:1>, version {loaded.Version}");
+                loading.Add($"live: <lora:{name}:1>, version {loaded.Version}");
             }
             catch (Exception e) when (e is LoraException or ModelException or IOException or UnauthorizedAccessException)
             {
-                line($"not live: {name}: {e.Message}");
+                loading.Add($"not live: {name}: {e.Message}");
             }
         }
-        return await InferenceServer.StartAsync(model, ratings, request.Address, request.Port, clock, request.Patience);
+        var server = await InferenceServer.StartAsync(model, ratings, request.Address, request.Port, clock, request.Patience);
+        foreach (var adapter in loading) line(adapter); // nothing is live where nothing listens
+        return server;
     }
 
     private static StableDiffusionPipeline Open(ServingRequest request) => StableDiffusionPipeline.Load(request.Base, new()

@@ -36,6 +36,20 @@ public sealed class ServingAdaptersTests(PocketService service) : IClassFixture<
     }
 
     [Fact]
+    public async Task A_port_that_is_taken_is_said_before_anything_is_called_live()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        var said = service.Lines.Count;
+        var refused = await Assert.ThrowsAsync<LoraException>(() => service.StartAsync(port));
+        Assert.Equal(ExitCode.Failed, refused.Code);
+        Assert.StartsWith($"Port {port} on 127.0.0.1 cannot be listened on (", refused.Message, StringComparison.Ordinal);
+        Assert.EndsWith(" Choose another with --port, or 0 for a free one.", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(said, service.Lines.Count);
+    }
+
+    [Fact]
     public async Task A_candidate_is_loaded_by_its_version_and_unloaded_again()
     {
         var plain = (await service.DrawAsync("a cat")).Pixels();
