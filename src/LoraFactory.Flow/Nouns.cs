@@ -196,6 +196,19 @@ public sealed record TrainPlan
     public required IReadOnlyList<string> ValidationSampleIds { get; init; }
 }
 
+/// <summary>How long an adapter was trained, and which of the steps its file holds.</summary>
+/// <param name="Taken">Optimizer steps taken.</param>
+/// <param name="Best">Step with the best validation loss, whose weights the file holds; null where nothing was validated and it holds the last step's.</param>
+public sealed record AdapterSteps(int Taken, int? Best)
+{
+    /// <summary>The step whose weights the file holds.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public int Held => Best ?? Taken;
+
+    /// <summary>"step 600 of 630 (best validation loss)", or "630 steps": the words of report, card, lineage and terminal.</summary>
+    public override string ToString() => Best is { } best ? $"step {best} of {Taken} (best validation loss)" : $"{Taken} steps";
+}
+
 /// <summary>A trained adapter.</summary>
 public sealed record Adapter
 {
@@ -209,6 +222,11 @@ public sealed record Adapter
     public required string Sha256 { get; init; }
     /// <summary>Optimizer steps taken.</summary>
     public required int Steps { get; init; }
+    /// <summary>Step with the best validation loss, whose weights the file holds; null when there was no validation, or where it was trained before this was kept.</summary>
+    public int? BestStep { get; init; }
+    /// <summary>Both, with their words.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public AdapterSteps Trained => new(Steps, BestStep);
     /// <summary>Training loss, mean of the last tenth of the steps.</summary>
     public required double FinalLoss { get; init; }
     /// <summary>Best validation loss; NaN when there was no validation.</summary>
@@ -229,6 +247,8 @@ public sealed record Report(string Id, string AdapterId, bool Passed, string Ver
 {
     /// <summary>What to change after each missed gate, a sentence each; empty where there is nothing to say.</summary>
     public IReadOnlyList<string> Advice { get; init; } = [];
+    /// <summary>The steps of the adapter that was measured; null in a report from before they were kept.</summary>
+    public AdapterSteps? Steps { get; init; }
 }
 
 /// <summary>A measured quantity with its 95 % interval. <paramref name="Gate"/> is the rule it was judged by, null when it only informs.</summary>

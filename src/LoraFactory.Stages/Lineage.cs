@@ -30,7 +30,7 @@ public sealed class Lineage
         if (PathOf(StageName.Configure, "plan.yaml") is var planPath && File.Exists(planPath) && PlanFile.Read(planPath) is var plan)
             Add("plan", plan.Id, $"rank {plan.Train.Rank}, {plan.Train.Steps} steps, base {plan.BaseHash}", [.. plan.TrainSampleIds, .. plan.ValidationSampleIds]);
         if (One<Adapter>(StageName.Train, "adapter.json") is { } adapter)
-            Add("adapter", adapter.Id, $"{adapter.Path}  {adapter.Steps} steps, sha256 {adapter.Sha256}", [adapter.PlanId, .. Decision(StageName.Train)]);
+            Add("adapter", adapter.Id, $"{adapter.Path}  {adapter.Trained}, sha256 {adapter.Sha256}", [adapter.PlanId, .. Decision(StageName.Train)]);
         if (One<Report>(StageName.Evaluate, "report.json") is { } report) Add("report", report.Id, report.Verdict, [report.AdapterId]);
         if (One<Endpoint>(StageName.Deploy, "endpoint.json") is { } endpoint)
             Add("endpoint", endpoint.Id, $"{endpoint.AdapterName} version {endpoint.Version}, {endpoint.State}", [endpoint.ReportId]);

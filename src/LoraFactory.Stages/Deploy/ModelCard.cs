@@ -22,7 +22,7 @@ public static class ModelCard
         card.Append(trigger.Length > 0 ? $". Write **{trigger}** in the prompt.\n\n" : ".\n\n");
         card.Append($"{report.Verdict}\n\n## Measured\n\n| metric | value | 95 % interval | n | gate |\n|---|---|---|---|---|\n");
         foreach (var m in report.Metrics) card.Append($"| {m.Name} | {N(m.Value)} | {N(m.Low)} … {N(m.High)} | {m.N} | {m.Gate ?? "informs"} |\n");
-        card.Append($"\n## Trained\n\n{plan.TrainSampleIds.Count} pictures ({plan.ValidationSampleIds.Count} held out), {adapter.Steps} steps, ");
+        card.Append($"\n## Trained\n\n{plan.TrainSampleIds.Count} pictures ({plan.ValidationSampleIds.Count} held out), {adapter.Trained}, ");
         card.Append($"final loss {N(adapter.FinalLoss)}, validation loss {N(adapter.ValidationLoss)}, {adapter.Seconds:F0} s.\n\n| value | | why |\n|---|---|---|\n");
         foreach (var v in plan.Values) card.Append($"| {v.Key} | {v.Value} | {v.Why} |\n");
         card.Append("\n## Data\n\nEvery picture with its page and licence is listed in `data.jsonl`.\n\n");

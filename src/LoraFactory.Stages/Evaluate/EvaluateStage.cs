@@ -46,7 +46,8 @@ public sealed class EvaluateStage : IStage
         var (metrics, passed, verdict) = Metrics.Judge(set);
         var report = new Report(ContentId.Of([adapter.Id, .. metrics.Select(m => $"{m.Name}={m.Value:R}")]), adapter.Id, passed, verdict, [.. metrics, drawn.Speed])
         {
-            Advice = GateAdvice.Of(metrics, plan, adapter.Steps, plan.TrainSampleIds.Count),
+            Advice = GateAdvice.Of(metrics, plan, adapter.Trained, plan.TrainSampleIds.Count),
+            Steps = adapter.Trained,
         };
 
         var grid = PictureWriter.Png(Grid(prompts, drawn));
@@ -188,7 +189,7 @@ public sealed class EvaluateStage : IStage
             Plan = plan.Values,
             Lineage =
             [
-                ("report", report.Id), ("adapter", $"{adapter.Id} (SHA-256 {adapter.Sha256})"), ("plan", plan.Id), ("base", $"{plan.BasePath} (SHA-256 {plan.BaseHash})"),
+                ("report", report.Id), ("adapter", $"{adapter.Id}, {adapter.Trained}, SHA-256 {adapter.Sha256}"), ("plan", plan.Id), ("base", $"{plan.BasePath} (SHA-256 {plan.BaseHash})"),
                 ("samples", $"{samples.Count} in 3-label/samples.jsonl"), ("pages", $"{pages}; lora lineage {run.Path} names them"),
             ],
         };

@@ -18,9 +18,9 @@ public static class GateAdvice
     /// <summary>A sentence for each missed gate, in the order of the metrics, after one on too few prompts where that is so; empty where there is nothing to say.</summary>
     /// <param name="metrics">As measured, with their gates.</param>
     /// <param name="plan">What training ran with.</param>
-    /// <param name="steps">Steps that were taken, fewer than planned where training stopped early.</param>
+    /// <param name="steps">Steps that were taken, fewer than planned where training stopped early, and the one that the adapter holds.</param>
     /// <param name="pictures">Pictures that were trained on.</param>
-    public static IReadOnlyList<string> Of(IReadOnlyList<Metric> metrics, TrainPlan plan, int steps, int pictures)
+    public static IReadOnlyList<string> Of(IReadOnlyList<Metric> metrics, TrainPlan plan, AdapterSteps steps, int pictures)
     {
         var advice = new List<string>();
         var prompts = metrics.Where(m => m.Gate is not null).Select(m => m.N).DefaultIfEmpty(int.MaxValue).Min();
@@ -58,15 +58,15 @@ public static class GateAdvice
             : $"too near to the gate to tell with any reasonable number of prompts (now {m.N}): take it as missed, and train a little longer.";
     }
 
-    private static string Stronger(double style, TrainPlan plan, int steps)
+    private static string Stronger(double style, TrainPlan plan, AdapterSteps steps)
     {
-        if (steps < plan.Train.Steps) return $"the style is too weak, and training stopped at step {steps} of {plan.Train.Steps} because the validation loss got no better: raise train.patience from {plan.Train.Patience}, or lower train.learning_rate from {Text(plan.Train.LearningRate)} to {Text(plan.Train.LearningRate / 2)}.";
+        if (steps.Taken < plan.Train.Steps) return $"the style is too weak, and training stopped at step {steps.Taken} of {plan.Train.Steps} because the validation loss got no better after step {steps.Held}: raise train.patience from {plan.Train.Patience}, or lower train.learning_rate from {Text(plan.Train.LearningRate)} to {Text(plan.Train.LearningRate / 2)}.";
         var factor = Math.Clamp(StyleAim / Math.Max(style, 0.01), 1.25, 3);
-        return $"the style is too weak: set train.steps to about {Rounded(steps * factor)} ({Text(Math.Round(factor, 1))} times the {steps} taken; configure.max_minutes has to allow them), or raise train.learning_rate from {Text(plan.Train.LearningRate)} to {Text(plan.Train.LearningRate * 1.5)} or train.rank from {plan.Train.Rank} to {2 * plan.Train.Rank}.";
+        return $"the style is too weak: set train.steps to about {Rounded(steps.Taken * factor)} ({Text(Math.Round(factor, 1))} times the {steps.Taken} taken; configure.max_minutes has to allow them), or raise train.learning_rate from {Text(plan.Train.LearningRate)} to {Text(plan.Train.LearningRate * 1.5)} or train.rank from {plan.Train.Rank} to {2 * plan.Train.Rank}.";
     }
 
-    private static string Gentler(TrainPlan plan, int steps) =>
-        $"set train.steps to about {Rounded(steps * 0.6)} (of {steps}), or train.learning_rate to {Text(plan.Train.LearningRate / 2)} (of {Text(plan.Train.LearningRate)})";
+    private static string Gentler(TrainPlan plan, AdapterSteps steps) =>
+        $"set train.steps to about {Rounded(steps.Held * 0.6)} instead of {steps}, or train.learning_rate to {Text(plan.Train.LearningRate / 2)} (of {Text(plan.Train.LearningRate)})";
 
     private static double Rounded(double steps) => steps < 20 ? Math.Max(1, Math.Round(steps)) : Math.Round(steps / 10) * 10;
 

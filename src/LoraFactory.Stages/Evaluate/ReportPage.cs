@@ -58,7 +58,7 @@ public static class ReportPage
             var mark = m.Passed switch { true => "<span class=\"good\">✓ ", false => "<span class=\"bad\">✗ ", null => "<span class=\"dim\">" };
             html.Append($"<tr><td>{Text(m.Name)}</td><td class=\"n\">{Number(m.Value)}</td><td class=\"n\">{Number(m.Low)} … {Number(m.High)}</td><td class=\"n\">{m.N}</td><td>{mark}{Text(m.Gate ?? "informs")}</span></td><td class=\"dim\">{Text(m.Meaning)}</td></tr>");
         }
-        html.Append("</table><h2>Loss</h2>").Append(Curve(c.Loss, c.Validation));
+        html.Append($"</table><h2>Loss</h2>{(c.Report.Steps is { } steps ? $"<p>The adapter holds {Text(steps.ToString())}.</p>" : "")}").Append(Curve(c.Loss, c.Validation));
         html.Append("<h2>Training pictures (some)</h2>").Append(Image(c.TrainingPictures, "training pictures"));
         Table(html, "Data", c.Data);
         html.Append("<h2>Plan</h2><table><tr><th>value</th><th></th><th>why</th></tr>");

@@ -182,7 +182,8 @@ public sealed class TrainStage : IStage
         adapter.RequireGrad(false);
         TrainingCheckpoint.CheckFinite(adapter);
         var path = Path.Combine(directory, "adapter.safetensors");
-        LoraWriter.Write(adapter, path, new() { Metadata = LoraMetadata.Of(Facts(context, plan, train, state) with { VPrediction = velocity }) });
+        var trained = new AdapterSteps((int)state.Step, state.BestStep > 0 ? (int)state.BestStep : null);
+        LoraWriter.Write(adapter, path, new() { Metadata = LoraMetadata.Of(Facts(context, plan, train, trained) with { VPrediction = velocity }) });
         var events = TrainingLog.Read(Path.Combine(directory, "events.jsonl"));
         var steps = events.Where(e => e.Event == "step" && e.Skipped != true).ToList();
         var tail = steps.TakeLast(Math.Max(1, steps.Count / 10)).Select(e => e.Loss!.Value).ToList();
@@ -194,7 +195,8 @@ public sealed class TrainStage : IStage
             PlanId = plan.Id,
             Path = Path.GetRelativePath(context.Run.Path, path),
             Sha256 = sha,
-            Steps = (int)state.Step,
+            Steps = trained.Taken,
+            BestStep = trained.Best,
             FinalLoss = tail.Count > 0 ? tail.Average() : double.NaN,
             ValidationLoss = state.BestLoss,
             Seconds = Math.Round(state.Seconds, 3),
@@ -202,14 +204,14 @@ public sealed class TrainStage : IStage
         });
         var forecast = context.Run.File(StageName.Configure, TimeForecast.FileName); // a plan from elsewhere comes without
         var planned = File.Exists(forecast) ? $", planned {RunDirectory.ReadJson<TimeForecast>(forecast).Seconds:F0} s" : "";
-        var stopped = state.Stopped ? $", stopped early (best at {state.BestStep})" : "";
+        var stopped = state.Stopped ? ", stopped early" : "";
         var skipped = state.Skipped > 0 ? $", {state.Skipped} steps skipped" : "";
         return new(train.Count, 1, new Dictionary<string, int>(), string.Create(CultureInfo.InvariantCulture,
-            $"{state.Step} steps in {state.Seconds:F0} s ({state.Step / state.Seconds:F2}/s{planned}), loss {(tail.Count > 0 ? tail.Average() : double.NaN):F4}{(double.IsNaN(state.BestLoss) ? "" : $", validation {state.BestLoss:F4}")}{stopped}{skipped}, {ProcessMemory.PeakMiB:F0} MiB (planned {plan.EstimatedMemoryMiB:F0})"));
+            $"{state.Step} steps in {state.Seconds:F0} s ({state.Step / state.Seconds:F2}/s{planned}), loss {(tail.Count > 0 ? tail.Average() : double.NaN):F4}{(double.IsNaN(state.BestLoss) ? "" : $", validation {state.BestLoss:F4}: the adapter holds {trained}")}{stopped}{skipped}, {ProcessMemory.PeakMiB:F0} MiB (planned {plan.EstimatedMemoryMiB:F0})"));
     }
 
     // No times in here: the same plan and seed give the same bytes.
-    private static LoraFacts Facts(StageContext context, TrainPlan plan, List<Sample> train, TrainingState state) => new()
+    private static LoraFacts Facts(StageContext context, TrainPlan plan, List<Sample> train, AdapterSteps trained) => new()
     {
         Name = context.Recipe.Name,
         Rank = plan.Train.Rank,
@@ -217,7 +219,7 @@ public sealed class TrainStage : IStage
         Conv = plan.Train.Targets == "all" && plan.Train.ConvRank > 0 ? (plan.Train.ConvRank, (plan.Train.Alpha > 0 ? plan.Train.Alpha : plan.Train.Rank) * plan.Train.ConvRank / plan.Train.Rank) : null,
         Resolution = (plan.Train.Resolution, plan.Train.Resolution),
         Seed = context.Seed,
-        Steps = (int)(state.BestStep > 0 ? state.BestStep : state.Step),
+        Steps = trained.Held,
         MaximumSteps = plan.Train.Steps,
         UNetRate = plan.Train.LearningRate,
         TextEncoderRate = plan.Train.TextEncoderLearningRate,

@@ -37,7 +37,8 @@ public sealed class WholeLineTests(FinishedLine line) : FinishedLineTests(line)
     {
         var report = RunDirectory.ReadJson<Report>(Line.Run.File(StageName.Evaluate, "report.json"));
         var adapter = RunDirectory.ReadJson<Adapter>(Line.Run.File(StageName.Train, "adapter.json"));
-        Assert.Equal(adapter.Id, report.AdapterId);
+        Assert.Equal((adapter.Id, adapter.Trained), (report.AdapterId, report.Steps));
+        Assert.True(adapter is { Steps: 12, BestStep: 6 or 12 }, adapter.Trained.ToString());
         Assert.Equal(["clip_score_delta", "style_similarity", "prompt_obedience", "diversity", "memorisation", "seconds_per_picture"], report.Metrics.Select(m => m.Name));
         Assert.All(report.Metrics, m => Assert.True(m.N == (m.Name == "seconds_per_picture" ? 1 : 3) && m.Low <= m.Value && m.Value <= m.High, $"{m.Name} {m.Value} [{m.Low}, {m.High}] n {m.N}"));
         Assert.Equal(report.Passed, report.Metrics.All(m => m.Passed != false));
@@ -53,7 +54,7 @@ public sealed class WholeLineTests(FinishedLine line) : FinishedLineTests(line)
         Assert.Equal(PictureDecoder.DecodeFile(Line.Run.File(StageName.Evaluate, "grid.png")).Pixels, grid.Pixels);
         Assert.Equal(12, Regex.Match(html, "<polyline[^>]*points=\"(?<points>[^\"]*)\"", RegexOptions.None, TimeSpan.FromSeconds(5)).Groups["points"].Value.Split(' ').Length);
         Assert.Equal(2, Regex.Count(html, "<circle[^>]*><title>validation, step (?:6|12): ", RegexOptions.None, TimeSpan.FromSeconds(5)));
-        foreach (var told in new[] { report.Id, adapter.Id, adapter.Sha256, "train.rank", "40 from figcaption" }) Assert.Contains(told, html, StringComparison.Ordinal);
+        foreach (var told in new[] { report.Id, adapter.Id, adapter.Sha256, "train.rank", "40 from figcaption", adapter.Trained.ToString() }) Assert.Contains(told, html, StringComparison.Ordinal);
         static Picture Picture(string src) => PictureDecoder.Decode(Convert.FromBase64String(src["data:image/png;base64,".Length..]));
     }
 
@@ -81,7 +82,7 @@ public sealed class WholeLineTests(FinishedLine line) : FinishedLineTests(line)
 
         var card = File.ReadAllText(Path.Combine(bundle, "README.md"));
         Assert.StartsWith("---\nlibrary_name: diffusers\n", card);
-        foreach (var told in new[] { "\nbase_model: \"pocket-sd\"\n", "\nlicense: \"cc0-1.0\"\n", "\ninstance_prompt: \"blueprint\"\n", $"# {FinishedLine.Name}\n", "| clip_score_delta | ", stored.Sha256 }) Assert.Contains(told, card, StringComparison.Ordinal);
+        foreach (var told in new[] { "\nbase_model: \"pocket-sd\"\n", "\nlicense: \"cc0-1.0\"\n", "\ninstance_prompt: \"blueprint\"\n", $"# {FinishedLine.Name}\n", "| clip_score_delta | ", stored.Sha256, " of 12 (best validation loss), final loss " }) Assert.Contains(told, card, StringComparison.Ordinal);
         var samples = RunDirectory.ReadLines<Sample>(Line.Run.File(StageName.Label, "samples.jsonl")).ToList();
         var data = File.ReadAllLines(Path.Combine(bundle, "data.jsonl")).Select(l => JsonSerializer.Deserialize<JsonElement>(l)).ToList();
         Assert.Equal(samples.Select(s => (s.BlobHash, s.Caption)).Order(), data.Select(d => (d.GetProperty("sha256").GetString()!, d.GetProperty("caption").GetString()!)).Order());

@@ -35,7 +35,7 @@ public sealed class LineageTests : IDisposable
         });
         RunDirectory.WriteJson(run.File(StageName.Train, "adapter.json"), new Adapter
         {
-            Id = "adapter01", PlanId = "plan01", Path = "5-train/adapter.safetensors", Sha256 = "s", Steps = 9, FinalLoss = 1, ValidationLoss = double.NaN, Seconds = 1, PeakMemoryMiB = 1,
+            Id = "adapter01", PlanId = "plan01", Path = "5-train/adapter.safetensors", Sha256 = "s", Steps = 9, BestStep = 6, FinalLoss = 1, ValidationLoss = 1, Seconds = 1, PeakMemoryMiB = 1,
         });
         RunDirectory.WriteJson(run.File(StageName.Evaluate, "report.json"), new Report("report01", "adapter01", true, "learnt", []));
         RunDirectory.WriteJson(run.File(StageName.Deploy, "endpoint.json"), new Endpoint("endpoint01", "report01", "blueprint", 1, "champion", "c", "b"));
@@ -48,6 +48,7 @@ public sealed class LineageTests : IDisposable
     {
         var chain = new Lineage(run).Back();
         Assert.Equal(["endpoint01", "report01", "adapter01", "plan01", "sample01", "sample02", "record01", "record02", "page01", "page02", "seed01"], chain.Select(n => n.Id));
+        Assert.Contains("  step 6 of 9 (best validation loss), sha256 s", chain.Single(n => n.Id == "adapter01").What);
         Assert.Contains("licence CC0", chain.Single(n => n.Id == "page01").What);
     }
 

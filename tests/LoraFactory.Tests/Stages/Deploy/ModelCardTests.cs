@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Deploy;
 
@@ -25,11 +26,19 @@ public sealed class ModelCardTests
         Assert.DoesNotContain("cannot be told", Card(new DeployOptions { Licence = "MIT" }, "CC0-1.0"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void The_step_that_the_file_holds_is_named_beside_the_steps_taken()
+    {
+        Assert.Contains("held out), step 7 of 9 (best validation loss), final loss", Card(new DeployOptions()), StringComparison.Ordinal);
+        var before = JsonSerializer.Deserialize<Adapter>("""{"id": "a", "plan_id": "p", "path": "x", "sha256": "s", "steps": 9, "final_loss": 1, "validation_loss": 1, "seconds": 1, "peak_memory_mib": 1}""", RunDirectory.Json)!;
+        Assert.Equal("9 steps", before.Trained.ToString()); // adapter.json of a run from before
+    }
+
     private static string Card(DeployOptions deploy, params string?[] licences)
     {
         var records = licences.Select((l, i) => new LoraFactory.Flow.Record { Id = $"r{i}", PageId = "", PageUrl = "", PictureUrl = $"{i}.png", BlobHash = "b", Width = 1, Height = 1, Licence = l }).ToList();
         var plan = new TrainPlan { Id = "p", Train = new(), BasePath = "/b", BaseHash = "h", Values = [], EstimatedMemoryMiB = 1, TrainSampleIds = [], ValidationSampleIds = [] };
-        var adapter = new Adapter { Id = "a", PlanId = "p", Path = "x", Sha256 = "s", Steps = 1, FinalLoss = 1, ValidationLoss = 1, Seconds = 1, PeakMemoryMiB = 1 };
+        var adapter = new Adapter { Id = "a", PlanId = "p", Path = "x", Sha256 = "s", Steps = 9, BestStep = 7, FinalLoss = 1, ValidationLoss = 1, Seconds = 1, PeakMemoryMiB = 1 };
         return ModelCard.Of(new Recipe { Deploy = deploy }, plan, adapter, new Report("i", "a", true, "Passed.", []), [], records);
     }
 }

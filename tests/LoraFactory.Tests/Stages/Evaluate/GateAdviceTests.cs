@@ -22,7 +22,7 @@ public sealed class GateAdviceTests
     [InlineData("style_similarity", 0.51, 0.3, "too near to the gate")]
     [InlineData("clip_score_delta", 0.1, -0.02, "about 18 prompts")]
     [InlineData("clip_score_delta", -0.1, -0.2, "the words that call it")]
-    [InlineData("prompt_obedience", 0.6, 0.52, "train.steps to about 360 (of 600), or train.learning_rate to 0.001 (of 0.002)")]
+    [InlineData("prompt_obedience", 0.6, 0.52, "train.steps to about 360 instead of 600 steps, or train.learning_rate to 0.001 (of 0.002)")]
     [InlineData("prompt_obedience", 0.8, 0.45, "about 17 prompts")]
     [InlineData("diversity", 0.2, 0.1, "train.steps to about 360")]
     [InlineData("memorisation", 0.5, 0.3, "lower train.rank from 16 to 8")]
@@ -51,10 +51,17 @@ public sealed class GateAdviceTests
     [Fact]
     public void A_training_that_stopped_early_is_not_told_to_plan_more_steps()
     {
-        var advice = Assert.Single(GateAdvice.Of([Missed("style_similarity", 0.3, 0.1)], Plan, 300, 80));
-        Assert.Contains("stopped at step 300 of 600", advice, StringComparison.Ordinal);
+        var advice = Assert.Single(GateAdvice.Of([Missed("style_similarity", 0.3, 0.1)], Plan, new(300, 140), 80));
+        Assert.Contains("stopped at step 300 of 600 because the validation loss got no better after step 140", advice, StringComparison.Ordinal);
         Assert.Contains("raise train.patience from 4", advice, StringComparison.Ordinal);
         Assert.DoesNotContain("train.steps to", advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Fewer_steps_are_fewer_than_the_ones_that_the_adapter_holds()
+    {
+        var advice = Assert.Single(GateAdvice.Of([Missed("diversity", 0.2, 0.1)], Plan, new(600, 500), 80));
+        Assert.Contains("train.steps to about 300 instead of step 500 of 600 (best validation loss), or", advice, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -69,13 +76,15 @@ public sealed class GateAdviceTests
     {
         ReportContent Content(params string[] advice) => new()
         {
-            Title = "t", Report = new("i", "a", advice.Length == 0, "v", []) { Advice = advice }, Grid = [], TrainingPictures = [], Loss = [], Validation = [], Data = [], Plan = [], Lineage = [],
+            Title = "t", Report = new("i", "a", advice.Length == 0, "v", []) { Advice = advice, Steps = advice.Length == 0 ? null : new(630, 600) }, Grid = [], TrainingPictures = [], Loss = [], Validation = [], Data = [], Plan = [], Lineage = [],
         };
         Assert.Contains("<h2>What to change</h2><ul><li>more &amp; more</li></ul>", ReportPage.Html(Content("more & more")), StringComparison.Ordinal);
+        Assert.Contains("<p>The adapter holds step 600 of 630 (best validation loss).</p>", ReportPage.Html(Content("more")), StringComparison.Ordinal);
+        Assert.DoesNotContain("The adapter holds", ReportPage.Html(Content()), StringComparison.Ordinal); // a report from before it said so
         Assert.DoesNotContain("What to change", ReportPage.Html(Content()), StringComparison.Ordinal);
     }
 
-    private static IReadOnlyList<string> Of(params Metric[] metrics) => GateAdvice.Of(metrics, Plan, 600, 80);
+    private static IReadOnlyList<string> Of(params Metric[] metrics) => GateAdvice.Of(metrics, Plan, new(600, null), 80);
 
     private static Metric Missed(string name, double value, double low) => new(name, value, low, value + 0.1, 12, "gate", false, "");
 

@@ -24,12 +24,15 @@ public sealed class TrainStageTests
         var file = Path.Combine(run.Path, adapter.Path);
         Assert.Equal(ContentId.OfFile(file), adapter.Sha256);
         Assert.Equal(6, adapter.Steps);
+        Assert.EndsWith($"best-{adapter.BestStep:D8}.safetensors", Assert.Single(Directory.GetFiles(run.Of(StageName.Train), "best-*")), StringComparison.Ordinal);
+        Assert.Contains($"the adapter holds step {adapter.BestStep} of 6 (best validation loss), ", outcome.Summary, StringComparison.Ordinal);
         Assert.True(double.IsFinite(adapter.FinalLoss) && double.IsFinite(adapter.ValidationLoss) && adapter.PeakMemoryMiB > 50);
         using (var source = SafetensorsFile.Open(file))
         {
             Assert.Contains(source.Names, n => n.StartsWith("lora_unet_", StringComparison.Ordinal));
             Assert.Contains(source.Names, n => n.StartsWith("lora_te_", StringComparison.Ordinal));
             Assert.Equal("2", source.Metadata["ss_network_dim"]);
+            Assert.Equal(adapter.BestStep.ToString(), source.Metadata["ss_steps"]);
             Assert.Equal(64, source.Metadata["sshs_model_hash"].Length);
             Assert.DoesNotContain(source.Metadata.Keys, k => k.Contains("_at", StringComparison.Ordinal) || k.EndsWith("date", StringComparison.Ordinal));
         }
