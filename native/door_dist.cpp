@@ -16,6 +16,17 @@ struct door_pg_s {
   c10::intrusive_ptr<c10d::ProcessGroupGloo> pg;
   int rank, size;
 };
+
+// Later releases of 2.x let a device wait with its socket (lazy); which ones is not in their version alone.
+template <class Gloo>
+static auto loopback(int) -> decltype(Gloo::createDeviceForHostname("127.0.0.1", false)) {
+  return Gloo::createDeviceForHostname("127.0.0.1", false);
+}
+template <class Gloo>
+static auto loopback(long) -> decltype(Gloo::createDeviceForHostname("127.0.0.1")) {
+  return Gloo::createDeviceForHostname("127.0.0.1");
+}
+
 extern "C" {
 int door_pg_gloo(const char* where, int port, int rank, int size, int timeout_s, door_pg* out) {
   return guard([&] {
@@ -35,11 +46,7 @@ int door_pg_gloo(const char* where, int port, int rank, int size, int timeout_s,
     }
     auto opt = c10d::ProcessGroupGloo::Options::create();
     opt->timeout = to;
-#if TV >= 200
-    opt->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1", false));
-#else
-    opt->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1"));
-#endif
+    opt->devices.push_back(loopback<c10d::ProcessGroupGloo>(0));
     p->pg = c10::make_intrusive<c10d::ProcessGroupGloo>(p->store, rank, size, opt);
     *out = p;
   });
