@@ -23,6 +23,8 @@ public sealed record StoredAdapter
     public int? Parent { get; init; }
     /// <summary>Version that was champion when this one became it, which a rollback goes back to; null where there was none, or where it was stored before this was kept.</summary>
     public int? Replaced { get; init; }
+    /// <summary>True when a person put it into service in spite of its gates.</summary>
+    public bool Forced { get; init; }
     /// <summary>Id of the decision that called for it, null where there was none.</summary>
     public string? Decision { get; init; }
     /// <summary>Run directory that it came from.</summary>
@@ -40,6 +42,7 @@ public sealed record StoredAdapter
 public sealed class AdapterStore(string folder)
 {
     private const string Outgoing = ".outgoing";
+    private const string ByHand = "promoted by hand; as a candidate: ";
 
     /// <summary>Absolute path.</summary>
     public string Folder { get; } = Path.GetFullPath(folder);
@@ -90,7 +93,8 @@ public sealed class AdapterStore(string folder)
 
     /// <summary>
     /// Takes in a copy of a bundle as the next version; the bundle may lie on another disk. The same adapter bytes are not stored twice: the
-    /// version that is there gets the bundle and the state. A new champion retires the one before.
+    /// version that is there gets the bundle and the state, except that a person's forced promotion stands: missed gates make no candidate of it
+    /// again. A new champion retires the one before.
     /// </summary>
     public StoredAdapter Add(StoredAdapter adapter, string bundle)
     {
@@ -100,12 +104,24 @@ public sealed class AdapterStore(string folder)
         var stored = adapter with { Version = known >= 0 ? versions[known].Version : versions.Count == 0 ? 1 : versions.Max(v => v.Version) + 1 };
         Place(bundle, PlaceOf(stored));
         stored = stored with { Replaced = known >= 0 ? versions[known].Replaced : null };
+        if (known >= 0) stored = Standing(versions[known], stored);
         if (stored.State == "champion") stored = Succeed(versions, stored, back: false);
         else if (known >= 0) versions[known] = stored;
         else versions.Add(stored);
         Write(adapter.Name, versions);
         return stored;
     }
+
+    // What misses its gates is what was promoted in spite of them; without a certificate nothing goes live. Went back from or taken over, it stays so.
+    private static StoredAdapter Standing(StoredAdapter before, StoredAdapter again)
+    {
+        if (!IsForced(before) || again.State == "refused") return again;
+        if (again.State != "candidate") return again with { Forced = true };
+        return again with { Forced = true, State = before.State, Why = before.State == "champion" ? ByHand + again.Why : before.Why };
+    }
+
+    // Promoted before the fact was kept beside the sentence.
+    private static bool IsForced(StoredAdapter version) => version.Forced || version.State == "champion" && version.Why.StartsWith(ByHand, StringComparison.Ordinal);
 
     /// <summary>Makes a former champion champion again: the one named, or the one that the champion replaced, so that going back twice goes back two.</summary>
     public StoredAdapter Rollback(string name, int? version, string why) => Crown(name, back: true, versions =>
@@ -128,7 +144,7 @@ public sealed class AdapterStore(string folder)
         if (candidate.State != "candidate") throw Neither(candidate);
         Certificate.Require(Bundle(candidate));
         if (!force) throw new LoraException($"{name} version {version} is a candidate because its gates do not all hold ({candidate.Why.TrimEnd('.')}); --force puts it into service all the same.", ExitCode.Refused);
-        return candidate with { Why = $"promoted by hand; as a candidate: {candidate.Why}" };
+        return candidate with { Forced = true, Why = ByHand + candidate.Why };
     });
 
     private StoredAdapter Crown(string name, bool back, Func<List<StoredAdapter>, StoredAdapter> choose)

@@ -83,21 +83,31 @@ public sealed class DeployStage : IStage
             StoredAt = context.Clock.GetUtcNow(),
         }, bundle);
         bar.Set(3);
-        var endpoint = new Endpoint(ContentId.Of(report.Id, adapter.Sha256, state), report.Id, stored.Name, stored.Version, state, Path.Combine(store.Bundle(stored), Certificate.FileName), store.Bundle(stored));
+        var endpoint = new Endpoint(ContentId.Of(report.Id, adapter.Sha256, stored.State), report.Id, stored.Name, stored.Version, stored.State, Path.Combine(store.Bundle(stored), Certificate.FileName), store.Bundle(stored));
         RunDirectory.WriteJson(run.File(StageName.Deploy, "endpoint.json"), endpoint);
         bar.Set(4);
-        return new(1, state == "refused" ? 0 : 1, state == "refused" ? new Dictionary<string, int> { [certificate.Fault] = 1 } : new Dictionary<string, int>(),
-            $"{stored.Name} version {stored.Version} is {state}: {why}{(state == "champion" ? $" Serve it with: {ServeLine(recipe)}" : "")}");
+        var refused = stored.State == "refused";
+        return new(1, refused ? 0 : 1, refused ? new Dictionary<string, int> { [certificate.Fault] = 1 } : new Dictionary<string, int>(),
+            $"{stored.Name} version {stored.Version} is {stored.State}: {stored.Why}{Next(recipe, stored)}");
     }
+
+    private static string Next(Recipe recipe, StoredAdapter stored) => stored.State switch
+    {
+        "champion" => $" Serve it with: {ServeLine(recipe)}",
+        "retired" => $". lora adapters rollback {stored.Name} --version {stored.Version}{Option("--store", recipe.Deploy.Store, new DeployOptions().Store)} brings it back",
+        _ => "",
+    };
 
     // Only what differs from what lora serve takes by itself.
     private static string ServeLine(Recipe recipe)
     {
         var (usual, line) = (new Recipe(), "lora serve");
         foreach (var (option, value, known) in new[] { ("--base", recipe.Base.Model, usual.Base.Model), ("--prediction", recipe.Base.Prediction, usual.Base.Prediction), ("--store", recipe.Deploy.Store, usual.Deploy.Store) })
-            if (value != known) line += $" {option} {(value.Contains(' ', StringComparison.Ordinal) ? $"'{value}'" : value)}";
+            line += Option(option, value, known);
         return line;
     }
+
+    private static string Option(string option, string value, string known) => value == known ? "" : $" {option} {(value.Contains(' ', StringComparison.Ordinal) ? $"'{value}'" : value)}";
 
     private static Certificate Certify(StageContext context, TrainPlan plan, Device device, string file, CancellationToken token)
     {

@@ -113,6 +113,24 @@ public sealed class WholeLineTests(FinishedLine line) : FinishedLineTests(line)
     }
 
     [Fact]
+    public async Task A_promotion_by_force_stands_when_the_adapter_is_deployed_again()
+    {
+        var place = Line.Copy(Folder.File("forced"));
+        var report = Path.Combine(place, "runs", FinishedLine.Name, "6-evaluate", "report.json");
+        RunDirectory.WriteJson(report, RunDirectory.ReadJson<Report>(report) with { Passed = false, Verdict = "Failed, for this test." });
+        Task<Answer> Deployed(params string[] more) => Line.LoraAsync("run", place, ["--set", "deploy.require_passed=true", .. more], TestContext.Current.CancellationToken);
+        var first = await Deployed();
+        Assert.True(first.Code == (int)ExitCode.Refused, first.Error);
+        Assert.Contains("tiny version 1 is candidate: Failed, for this test.", first.Error);
+        var promoted = await FinishedLine.LoraAsync(["adapters", "promote", FinishedLine.Name, "--version", "1", "--force", "--store", Path.Combine(place, "store")], TestContext.Current.CancellationToken);
+        Assert.True(promoted.Code == 0, promoted.Error);
+        var again = await Deployed("--from", "deploy");
+        Assert.True(again.Code == 0, again.Error);
+        Assert.Contains("tiny version 1 is champion: promoted by hand; as a candidate: Failed, for this test. Serve it with: lora serve --store", again.Error);
+        Assert.Equal("champion", RunDirectory.ReadJson<Endpoint>(Path.Combine(place, "runs", FinishedLine.Name, "7-deploy", "endpoint.json")).State);
+    }
+
+    [Fact]
     public async Task Versions_come_go_and_come_back_and_low_ratings_call_for_a_new_run()
     {
         var place = Line.Copy(Folder.File("later"));

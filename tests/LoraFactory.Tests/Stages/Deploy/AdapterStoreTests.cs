@@ -98,6 +98,39 @@ public sealed class AdapterStoreTests : IDisposable
         Assert.Contains("version 1 is champion already", Assert.Throws<LoraException>(() => Store.Rollback("style", 1, "why")).Message);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_forced_promotion_stands_when_the_same_bytes_are_deployed_again(bool before)
+    {
+        Add("one");
+        Add("two", "candidate");
+        Promoted(2);
+        if (before) Edit(v => Assert.True(v.Remove("forced"))); // a store from before the fact was kept beside the sentence
+        for (var i = 0; i < 2; i++)
+        {
+            var again = Add("two", "candidate");
+            Assert.Equal((2, "champion", true, "promoted by hand; as a candidate: a test"), (again.Version, again.State, again.Forced, again.Why));
+            Assert.Equal("1:retired 2:champion", States());
+        }
+        Assert.Equal(1, Back()); // the way back is the same
+        Assert.Equal(("retired", "another version took over"), (Add("two", "candidate").State, Store.Versions("style")[1].Why)); // and a person who went it is not overruled either
+        Assert.Equal("1:champion 2:retired", States());
+        Assert.Equal("candidate", Add("other bytes", "candidate").State);
+        Assert.Equal("1:champion 2:retired 3:candidate", States());
+        Assert.Equal(2, Back(2));
+        Assert.Equal("refused", Add("two", "refused").State); // no certificate any more: that no person decides
+        Assert.Equal("candidate", Add("two", "candidate").State);
+    }
+
+    private void Edit(Action<JsonObject> change)
+    {
+        var file = Path.Combine(Store.Folder, "style", "versions.json");
+        var versions = JsonNode.Parse(File.ReadAllText(file))!.AsArray();
+        foreach (var version in versions) change(version!.AsObject());
+        File.WriteAllText(file, versions.ToJsonString());
+    }
+
     private int Promoted(int version)
     {
         var of = Store.Versions("style").Single(v => v.Version == version);
@@ -138,10 +171,9 @@ public sealed class AdapterStoreTests : IDisposable
     public void A_store_from_before_the_replaced_version_was_kept_goes_back_by_number()
     {
         foreach (var content in new[] { "one", "two", "three" }) Add(content);
-        var file = Path.Combine(Store.Folder, "style", "versions.json");
-        var old = JsonNode.Parse(File.ReadAllText(file))!.AsArray();
-        Assert.Equal(2, old.Count(v => v!.AsObject().Remove("replaced")));
-        File.WriteAllText(file, old.ToJsonString());
+        var removed = 0;
+        Edit(v => removed += v.Remove("replaced") ? 1 : 0);
+        Assert.Equal(2, removed);
         Add("four");
         Assert.Equal((3, 2, 1), (Back(), Back(), Back()));
         Assert.Throws<LoraException>(() => Back());
