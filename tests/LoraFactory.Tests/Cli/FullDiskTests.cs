@@ -20,13 +20,8 @@ public sealed class FullDiskTests(FinishedLine line) : FinishedLineTests(line)
     public async Task Crawl_and_training_on_a_small_disk_end_in_one_line_and_go_on_when_it_is_larger()
     {
         var disk = Directory.CreateDirectory(Folder.File("disk")).FullName;
-        var private_ = await PrivateMount.FindAsync(disk);
-        if (private_ is null)
-        {
-            // neither root nor a user namespace: the disk cannot be made small here, and /dev/full above has to do
-            TestContext.Current.AddWarning("no tmpfs can be mounted here: crawl and training were not tried on a full disk");
-            return;
-        }
+        var mount = await PrivateMount.FindAsync(disk, "a full disk in crawl and training");
+        if (mount is null) return; // /dev/full above has to do
         var straight = TrainRun.Make(Folder.File("straight"));
         await new TrainStage().RunAsync(TrainRun.Context(straight), TestContext.Current.CancellationToken);
         TrainRun.Make(Folder.File("source"));
@@ -46,7 +41,7 @@ public sealed class FullDiskTests(FinishedLine line) : FinishedLineTests(line)
             sha256sum < "$disk"/a-run/5-train/adapter.safetensors
             find "$disk" -name '*.tmp'
             """;
-        await using var shell = LoraProcess.StartProgram(private_[0], [.. private_.Skip(1), "sh", "-c", Script, "sh", disk, Folder.File("source"), LoraProcess.Program, .. Line.Recipe(disk)]);
+        await using var shell = LoraProcess.StartProgram(mount[0], [.. mount.Skip(1), "sh", "-c", Script, "sh", disk, Folder.File("source"), LoraProcess.Program, .. Line.Recipe(disk)]);
         Assert.Equal(0, await shell.EndAsync());
         var parts = shell.Text.Split("== ").Skip(1).ToDictionary(p => p.Split('\n')[0]);
         foreach (var what in new[] { "crawl", "train" })

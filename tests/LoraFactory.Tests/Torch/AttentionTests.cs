@@ -16,8 +16,9 @@ public sealed class AttentionTests
     [InlineData(1, 1, 130, 65, 256, 6)]
     public void Output_and_gradients_are_those_of_float64(long b, long h, long s, long t, long d, long e)
     {
-        foreach (var lanes in new[] { 16, 8, 0 }) OnTensorThread.Run(() => WithLanes(lanes, () =>
+        foreach (var lanes in new[] { 16, 8, 0 }) OnTensorThread.Run(() =>
         {
+            TorchLibrary.Lanes = lanes;
             Tensor[] inputs = [Heads(b, h, s, d), Heads(b, h, t, d), Heads(b, h, t, e)];
             var weights = Ops.Randn([b, h, s, e]);
             Tensor[] Of(Func<Tensor[], Tensor> attention, DType dtype)
@@ -32,7 +33,7 @@ public sealed class AttentionTests
             foreach (var (expected, got) in truth.Zip(found)) Close(expected, got, 2e-5);
             using var off = Autograd.NoGrad();
             Close(truth[0], Attention.Scaled(inputs[0], inputs[1], inputs[2], scale: 0.3), 2e-5);
-        }));
+        });
     }
 
     [Fact]
@@ -53,7 +54,6 @@ public sealed class AttentionTests
     [Fact]
     public void The_number_of_threads_does_not_change_a_bit() => OnTensorThread.Run(() =>
     {
-        var threads = TorchLibrary.Threads;
         Tensor[] inputs = [Heads(1, 3, 70, 8), Heads(1, 3, 90, 8), Heads(1, 3, 90, 8)];
         foreach (var i in inputs) i.RequiresGrad = true;
         float[][] Of(int n)
@@ -62,32 +62,11 @@ public sealed class AttentionTests
             var y = Ops.Attention(inputs[0], inputs[1], inputs[2], 0.3);
             return [y.ToArray<float>(), .. Autograd.Gradients(y.Square().Sum(), inputs).Select(g => g!.ToArray<float>())];
         }
-        try
-        {
-            Assert.Equal(Of(1), Of(3));
-        }
-        finally
-        {
-            TorchLibrary.Threads = threads;
-        }
+        Assert.Equal(Of(1), Of(3));
     });
 
     // As a layer gives them: heads side by side in memory.
     private static Tensor Heads(long b, long h, long n, long d) => Ops.Randn([b, n, h, d]).Transpose(1, 2);
-
-    private static void WithLanes(int lanes, Action body)
-    {
-        var best = TorchLibrary.Lanes;
-        TorchLibrary.Lanes = lanes;
-        try
-        {
-            body();
-        }
-        finally
-        {
-            TorchLibrary.Lanes = best;
-        }
-    }
 
     private static void Close(Tensor expected, Tensor found, double tolerance)
     {

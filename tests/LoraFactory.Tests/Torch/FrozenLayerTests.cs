@@ -67,43 +67,26 @@ public sealed class FrozenLayerTests
     [Fact]
     public void The_number_of_threads_does_not_change_a_bit() => OnTensorThread.Run(() =>
     {
-        var threads = TorchLibrary.Threads;
-        try
+        var (x, w) = (Ops.Randn([9, 1280]), Ops.Randn([1290, 1280]));
+        float[][] Of(int n)
         {
-            var (x, w) = (Ops.Randn([9, 1280]), Ops.Randn([1290, 1280]));
-            float[][] Of(int n)
-            {
-                TorchLibrary.Threads = n;
-                var leaf = x.Detach();
-                leaf.RequiresGrad = true;
-                var y = Ops.LinearFrozen(leaf, w);
-                return [y.ToArray<float>(), Autograd.Gradients(y.Square().Sum(), [leaf])[0]!.ToArray<float>()];
-            }
-            Assert.Equal(Of(1), Of(3));
+            TorchLibrary.Threads = n;
+            var leaf = x.Detach();
+            leaf.RequiresGrad = true;
+            var y = Ops.LinearFrozen(leaf, w);
+            return [y.ToArray<float>(), Autograd.Gradients(y.Square().Sum(), [leaf])[0]!.ToArray<float>()];
         }
-        finally
-        {
-            TorchLibrary.Threads = threads;
-        }
+        Assert.Equal(Of(1), Of(3));
     });
 
-    private static void WithEachSet(Action body) => OnTensorThread.Run(() =>
+    private static void WithEachSet(Action body)
     {
-        var best = TorchLibrary.Lanes;
-        try
+        foreach (var lanes in new[] { 16, 8, 0 }) OnTensorThread.Run(() =>
         {
-            foreach (var lanes in new[] { 16, 8, 0 })
-            {
-                TorchLibrary.Lanes = lanes;
-                using var scope = new Scope();
-                body();
-            }
-        }
-        finally
-        {
-            TorchLibrary.Lanes = best;
-        }
-    });
+            TorchLibrary.Lanes = lanes;
+            body();
+        });
+    }
 
     // Output and gradient by the input, of random weights over the output.
     private static void Same(Tensor x, Func<Tensor, Tensor> ours, Func<Tensor, Tensor> exact, long terms)

@@ -7,13 +7,20 @@ namespace LoraFactory.Tests.Torch;
 [CollectionDefinition("torch", DisableParallelization = false)]
 public sealed class TorchCollection : ICollectionFixture<FinishedLine>;
 
-/// <summary>Runs a test's body on the tensor thread in a scope, and checks that it leaves no tensor behind.</summary>
+/// <summary>Runs a test's body on the tensor thread in a scope, checks that it leaves no tensor behind, and puts back the threads and lanes that it set.</summary>
 public static class OnTensorThread
 {
     public static void Run(Action body) => TorchThread.Shared.Run(() =>
     {
-        var before = Tensor.LiveCount;
-        using (var scope = new Scope()) body();
-        Assert.Equal(before, Tensor.LiveCount);
+        var (before, threads, lanes) = (Tensor.LiveCount, TorchLibrary.Threads, TorchLibrary.Lanes);
+        try
+        {
+            using (var scope = new Scope()) body();
+            Assert.Equal(before, Tensor.LiveCount);
+        }
+        finally
+        {
+            (TorchLibrary.Threads, TorchLibrary.Lanes) = (threads, lanes);
+        }
     });
 }

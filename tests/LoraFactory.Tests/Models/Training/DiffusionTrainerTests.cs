@@ -109,18 +109,14 @@ public sealed class DiffusionTrainerTests
         var batches = new[] { Batch(5, 1), Batch(5, 2) }.Select(b => b with { Weights = Tensor.From([0.5f, 1f, 0.25f, 2f, 0.75f], 5) }).ToArray();
         (StepResult Result, float[][] Weights) Trained(int parts, int threads)
         {
-            (StepResult, float[][]) trained = default;
-            WithThreads(threads, () =>
-            {
-                using var s = new Setup(maxGradNorm: 0, parts: parts);
-                s.Trainer.Step(batches);
-                var live = Tensor.LiveCount;
-                var result = s.Trainer.Step(batches);
-                Assert.Equal(live, Tensor.LiveCount);
-                Assert.Equal(threads, TorchLibrary.Threads);
-                trained = (result, s.Weights());
-            });
-            return trained;
+            TorchLibrary.Threads = threads;
+            using var s = new Setup(maxGradNorm: 0, parts: parts);
+            s.Trainer.Step(batches);
+            var live = Tensor.LiveCount;
+            var result = s.Trainer.Step(batches);
+            Assert.Equal(live, Tensor.LiveCount);
+            Assert.Equal(threads, TorchLibrary.Threads);
+            return (result, s.Weights());
         }
         var whole = Trained(1, 1);
         var alone = Trained(parts, 1);
@@ -149,8 +145,9 @@ public sealed class DiffusionTrainerTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void What_the_first_part_throws_reaches_the_caller_and_the_others_are_released(int threads) => WithThreads(threads, () =>
+    public void What_the_first_part_throws_reaches_the_caller_and_the_others_are_released(int threads) => OnTensorThread.Run(() =>
     {
+        TorchLibrary.Threads = threads;
         var released = new List<int>();
         var e = Assert.Throws<ModelException>(() => TorchTeam.Run(5, i => i is 1 or 2 ? throw new ModelException($"{i}") : i, released.Add));
         Assert.Equal("1", e.Message);
@@ -159,20 +156,6 @@ public sealed class DiffusionTrainerTests
         Assert.All(TorchTeam.Run(4, _ => TorchLibrary.FlushesDenormals), Assert.True);
         TorchLibrary.FlushDenormals(false);
         Assert.All(TorchTeam.Run(4, _ => TorchLibrary.FlushesDenormals), Assert.False);
-    });
-
-    private static void WithThreads(int threads, Action action) => OnTensorThread.Run(() =>
-    {
-        var before = TorchLibrary.Threads;
-        TorchLibrary.Threads = threads;
-        try
-        {
-            action();
-        }
-        finally
-        {
-            TorchLibrary.Threads = before;
-        }
     });
 
     [Fact]
