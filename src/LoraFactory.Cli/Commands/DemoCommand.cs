@@ -72,9 +72,21 @@ public sealed class DemoCommand : ICommandFile
     private static async Task ServeAsync(CommandWorld world, Wishes wishes, Recipe recipe, RunDirectory run, Endpoint endpoint, CancellationToken token)
     {
         var port = DemoEndpoint.FreePort(recipe.Deploy.Port);
-        string[] arguments = ["serve", "--base", recipe.Base.Model, "--store", recipe.Deploy.Store, "--port", port.ToString(),
-            "--prediction", recipe.Base.Prediction, "--device", recipe.Resources.Device, "--threads", recipe.Resources.Threads.ToString()];
-        using var server = await DemoEndpoint.StartAsync(arguments, port, Path.Combine(run.Path, "serve.log"), token);
+        var call = new ServeCall(recipe, port);
+        Uri address;
+        using (var server = await DemoEndpoint.StartAsync(call.Arguments, port, Path.Combine(run.Path, "serve.log"), token))
+        {
+            address = server.Address;
+            await DrawAsync(world, wishes, recipe, run, endpoint, server, token);
+            if (wishes.KeepServing) await KeepAsync(wishes.Results, server, token);
+        }
+        var words = $"{"stopped",-9} the endpoint on {address}; start it again with: {call}";
+        if (wishes.KeepServing) wishes.Results.ForPeople(words);
+        else wishes.Results.Write(new { Serving = address, Ended = true, Again = call.ToString() }, $"{words}  (lora demo --keep-serving leaves it up)");
+    }
+
+    private static async Task DrawAsync(CommandWorld world, Wishes wishes, Recipe recipe, RunDirectory run, Endpoint endpoint, DemoEndpoint server, CancellationToken token)
+    {
         var prompt = (recipe.Evaluate.Prompts is [var first, ..] ? first : "{trigger}").Replace("{trigger}", recipe.Label.Trigger, StringComparison.Ordinal);
         var refusal = await server.LoadAsync(endpoint.AdapterName, endpoint.Version, token);
         if (refusal is not null) await world.Error.WriteLineAsync($"The adapter is not served: {refusal}");
@@ -86,8 +98,11 @@ public sealed class DemoCommand : ICommandFile
             AtomicFile.Write(path, stream => stream.Write(picture));
             wishes.Results.Write(new { Picture = path, Prompt = text }, $"{"picture",-9} {path}  \"{text}\"");
         }
-        wishes.Results.Write(new { Serving = server.Address, Ended = !wishes.KeepServing }, $"{"serving",-9} {server.Address}{(wishes.KeepServing ? "  until Ctrl-C" : "  (ended; lora demo --keep-serving leaves it up)")}");
-        if (!wishes.KeepServing) return;
+    }
+
+    private static async Task KeepAsync(ResultLines results, DemoEndpoint server, CancellationToken token)
+    {
+        results.Write(new { Serving = server.Address, Ended = false }, $"{"serving",-9} {server.Address}  until Ctrl-C");
         try
         {
             await server.WaitForEndAsync(token);
