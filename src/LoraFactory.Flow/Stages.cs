@@ -62,9 +62,9 @@ public interface IStage
 /// <param name="Severity">Error, warning, or note.</param>
 public sealed record MachineFinding(string Id, string Key, string Message, Severity Severity = Severity.Error)
 {
-    /// <summary>The finding that a failure comes to; the key is not said twice.</summary>
-    public static MachineFinding Of(string id, string key, Exception failure) =>
-        new(id, key, failure.Message.StartsWith(key + ": ", StringComparison.Ordinal) ? failure.Message[(key.Length + 2)..] : failure.Message);
+    /// <summary>The finding that a failure comes to; the key is not said twice, and a <paramref name="path"/> that was mistyped is mended.</summary>
+    public static MachineFinding Of(string id, string key, Exception failure, string path = "") =>
+        new(id, key, (failure.Message.StartsWith(key + ": ", StringComparison.Ordinal) ? failure.Message[(key.Length + 2)..] : failure.Message) + NearestPath.Hint(path));
 
     /// <summary>e.g. "base.clip: …".</summary>
     public override string ToString() => $"{Key}: {Message}";

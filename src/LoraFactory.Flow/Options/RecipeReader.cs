@@ -21,7 +21,7 @@ public static class RecipeReader
         {
             var file = new FileInfo(path);
             if (Directory.Exists(path)) return Unread(name, path, "is a directory", "Name the recipe's file");
-            if (!file.Exists) return Unread(name, path, "does not exist", "lora init FILE writes a commented one");
+            if (!file.Exists) return Unread(name, path, "does not exist", $"{NearestPath.Hint(path)} lora init FILE writes a commented one".TrimStart());
             if (file.Length > YamlTree.MaxBytes) return Unread(name, path, $"has {file.Length} bytes; a recipe has at most {YamlTree.MaxBytes}", null);
             return ReadBytes(File.ReadAllBytes(path), name, sets, environment);
         }

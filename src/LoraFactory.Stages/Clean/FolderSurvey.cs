@@ -22,7 +22,7 @@ internal static class FolderSurvey
         }
         catch (Exception e) when (e is LoraException or IOException or UnauthorizedAccessException)
         {
-            return [MachineFinding.Of("LR204", "label.folder", e)];
+            return [MachineFinding.Of("LR204", "label.folder", e, folder)];
         }
         var findings = new List<MachineFinding> { new("LR205", "label.folder", $"{pictures.Count} pictures, {FolderIntake.Captions(pictures).Count()} with a caption beside them", Severity.Note) };
         findings.AddRange(Repeats(folder, pictures));

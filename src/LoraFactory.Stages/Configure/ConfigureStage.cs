@@ -30,7 +30,7 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
         }
         catch (LoraException e)
         {
-            return [MachineFinding.Of("LR201", "base.model", e)];
+            return [MachineFinding.Of("LR201", "base.model", e, recipe.Base.Model)];
         }
     }
 

@@ -35,7 +35,7 @@ public sealed class LabelStage : IStage
         }
         catch (Exception e) when (e is ModelException or IOException or UnauthorizedAccessException)
         {
-            return [MachineFinding.Of("LR202", "base.clip", e)];
+            return [MachineFinding.Of("LR202", "base.clip", e, recipe.Base.Clip)];
         }
     }
 

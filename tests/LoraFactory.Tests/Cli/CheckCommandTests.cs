@@ -58,6 +58,24 @@ public sealed class CheckCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_mistyped_path_is_mended_wherever_one_stands()
+    {
+        Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9)]);
+        File.CreateSymbolicLink(folder.File("my-base"), Path.Combine(TestData.Root, "assets", "pocket-sd"));
+        File.CreateSymbolicLink(folder.File("my-clip"), Path.Combine(TestData.Root, "assets", "pocket-clip"));
+        var recipe = Recipe($"base: {{model: {folder.File("my-bsae")}, clip: {folder.File("mi-clip")}}}\ndeploy: {{port: 0}}");
+        var (_, text, _) = await Run("check", recipe, "--set", $"label.folder={folder.File("picture")}");
+        var lines = text.Split('\n');
+        foreach (var (id, meant) in ((string, string)[])[("LR201", "my-base"), ("LR202", "my-clip"), ("LR204", "pictures")])
+            Assert.Contains($". Did you mean {folder.File(meant)}?", Assert.Single(lines, l => l.StartsWith($"warning {id} ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.EndsWith($"(LR204, LR202, LR201){'\n'}", text, StringComparison.Ordinal);
+
+        Directory.CreateDirectory(folder.File("store"));
+        Assert.EndsWith($" Did you mean {folder.File("my-base")}?\n", (await Run("serve", "--store", folder.File("store"), "--port", "0", "--base", folder.File("my-bsae"))).Error, StringComparison.Ordinal);
+        Assert.Contains($"Did you mean {recipe}? lora init FILE writes a commented one.", (await Run("run", folder.File("r.yml"))).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Pictures_that_clean_will_drop_are_counted_and_enough_others_let_the_run_begin()
     {
         Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9), (63, 80)]);

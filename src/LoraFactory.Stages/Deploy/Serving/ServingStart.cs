@@ -38,7 +38,7 @@ public static class ServingStart
         catch (Exception e)
         {
             ratings.Dispose();
-            if (e is ModelException) throw new LoraException($"--base: {e.Message}", ExitCode.BadUsage, e);
+            if (e is ModelException) throw new LoraException($"--base: {e.Message}{NearestPath.Hint(request.Base)}", ExitCode.BadUsage, e);
             throw;
         }
         var loading = new List<string>();
