@@ -3,7 +3,7 @@ using LoraFactory.Flow;
 
 namespace LoraFactory.Cli.Commands;
 
-/// <summary><c>lora init [FILE]</c>: writes a commented recipe.</summary>
+/// <summary><c>lora init [FILE]</c>: writes a commented recipe, for a crawl or a folder of pictures.</summary>
 public sealed class InitCommand : ICommandFile
 {
     /// <inheritdoc/>
@@ -16,17 +16,37 @@ public sealed class InitCommand : ICommandFile
     public Command Build(CommandWorld world)
     {
         var file = new Argument<string>("FILE") { Description = "File to write", DefaultValueFactory = _ => "recipe.yaml" };
+        var pictures = new Option<string?>("--pictures") { Description = "Folder of your own pictures to train on instead of a crawl", HelpName = "DIR" };
         var force = new Option<bool>("--force") { Description = "Replace a file that exists" };
-        var command = new Command("init", "Write a recipe in which every key is explained") { file, force };
+        var command = new Command("init", "Write a recipe in which every key is explained") { file, pictures, force };
         command.SetAction(parsed =>
         {
             var path = parsed.GetValue(file)!;
             if (Path.Exists(path) && !parsed.GetValue(force))
                 throw new LoraException($"{path} exists. Name another file, or add --force to replace it.", ExitCode.BadUsage);
-            AtomicFile.WriteText(path, RecipeText.Template());
-            world.Out.WriteLine($"{path} written. Next: set seed.topic and seed.urls (or label.folder), then lora run {path}");
+            var recipe = Named(path);
+            if (parsed.GetValue(pictures) is { } folder) recipe = recipe with { Label = Of(folder, recipe.Name) };
+            AtomicFile.WriteText(path, RecipeText.Template(recipe));
+            world.Out.WriteLine(recipe.Label.Source == "folder"
+                ? $"{path} written: pictures from {recipe.Label.Folder}, name and trigger {recipe.Name}. Next: name your base in base.model ({recipe.Base.Model} draws the demo's small world alone) and a full CLIP in base.clip, then lora check {path} and lora run {path}"
+                : $"{path} written. Next: set seed.topic and seed.urls, then lora check {path} and lora run {path}. With a folder of your own pictures: lora init {path} --force --pictures DIR");
             return (int)ExitCode.Done;
         });
         return command;
+    }
+
+    // called as its file, where a run and an adapter can be called so
+    private static Recipe Named(string path)
+    {
+        var recipe = new Recipe { Name = Path.GetFileNameWithoutExtension(path) };
+        var fits = recipe.Name.Length <= OptionCatalog.Find("name")!.Declared.Max && RecipeRules.All.All(r => r.Keys is not ["name"] || r.Broken(recipe) is null);
+        return fits ? recipe : new Recipe();
+    }
+
+    private static LabelOptions Of(string pictures, string trigger)
+    {
+        var folder = UserPath.Expand(pictures);
+        if (!Directory.Exists(folder)) throw new LoraException($"--pictures {pictures} is not a folder; name the one that holds your pictures.{NearestPath.Hint(folder)}", ExitCode.BadUsage);
+        return new() { Source = "folder", Folder = Path.GetFullPath(folder), Trigger = trigger };
     }
 }

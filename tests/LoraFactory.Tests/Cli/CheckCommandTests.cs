@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using LoraFactory.Cli;
+using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Models.Weights;
 
@@ -73,6 +74,37 @@ public sealed class CheckCommandTests : IDisposable
         Directory.CreateDirectory(folder.File("store"));
         Assert.EndsWith($" Did you mean {folder.File("my-base")}?\n", (await Run("serve", "--store", folder.File("store"), "--port", "0", "--base", folder.File("my-bsae"))).Error, StringComparison.Ordinal);
         Assert.Contains($"Did you mean {recipe}? lora init FILE writes a commented one.", (await Run("run", folder.File("r.yml"))).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_recipe_that_init_writes_for_a_folder_runs_as_it_is()
+    {
+        Pictures("my pictures: 2026", [.. Enumerable.Repeat((300, 300), 9)]);
+        var path = folder.File("ink.yaml");
+        var (mistyped, _, refusal) = await Run("init", path, "--pictures", folder.File("my picture: 2026"));
+        Assert.Equal((2, false), (mistyped, File.Exists(path)));
+        Assert.Equal($"--pictures {folder.File("my picture: 2026")} is not a folder; name the one that holds your pictures. Did you mean {folder.File("my pictures: 2026")}?\n", refusal);
+
+        var (code, said, _) = await Run("init", path, "--pictures", folder.File("my pictures: 2026") + "/.");
+        Assert.Equal(0, code);
+        Assert.Contains($"pictures from {folder.File("my pictures: 2026")}, name and trigger ink. Next: ", said, StringComparison.Ordinal);
+        var recipe = RecipeReader.Read(path, environment: new Dictionary<string, string>()).OrThrow();
+        Assert.Equal(new Recipe().Label with { Source = "folder", Folder = folder.File("my pictures: 2026"), Trigger = "ink", TriggerForms = recipe.Label.TriggerForms }, recipe.Label);
+        Assert.Equal("ink", recipe.Name);
+        var (_, text, _) = await Run("check", path, "--strict", "--set", "deploy.port=0");
+        Assert.Equal($"note LR205 label.folder: 9 pictures, 1 with a caption beside them. ink.yaml:{Array.FindIndex(File.ReadAllLines(path), l => l.StartsWith("  folder:", StringComparison.Ordinal)) + 1}\n{path}: ok\n", text);
+    }
+
+    [Theory]
+    [InlineData("ink.yaml", "ink")]
+    [InlineData("two words.yaml", "run")]
+    [InlineData("a-name-of-more-than-sixty-four-characters-cannot-name-a-run-so-it-is.yaml", "run")]
+    public async Task Init_names_a_run_as_its_file_where_one_can_be_called_so(string file, string name)
+    {
+        var (code, said, _) = await Run("init", folder.File(file));
+        Assert.Equal((0, true), (code, said.Contains($"lora init {folder.File(file)} --force --pictures DIR", StringComparison.Ordinal)));
+        var reading = RecipeReader.Read(folder.File(file), environment: new Dictionary<string, string>());
+        Assert.Equal((name, "seed.topic seed.urls"), (reading.Recipe.Name, string.Join(' ', reading.Problems.Select(p => p.Key)))); // what it asks to be set
     }
 
     [Fact]
