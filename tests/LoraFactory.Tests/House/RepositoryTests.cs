@@ -1,5 +1,7 @@
+using System.CommandLine.Parsing;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using LoraFactory.Cli;
 using LoraFactory.Flow;
 using Xunit;
 
@@ -8,6 +10,8 @@ namespace LoraFactory.Tests.House;
 /// <summary>Formatting, the README's tree, the recipes that ship, and what the repository must hold.</summary>
 public sealed partial class RepositoryTests
 {
+    private static readonly string[] Readmes = ["README.md", "README.zh-CN.md"];
+
     [Fact]
     public async Task Every_file_is_formatted()
     {
@@ -50,7 +54,7 @@ public sealed partial class RepositoryTests
     [Fact]
     public void The_readmes_tree_is_the_repositorys()
     {
-        foreach (var readme in new[] { "README.md", "README.zh-CN.md" })
+        foreach (var readme in Readmes)
         {
             var tree = Fence().Match(SourceTree.Read(readme)).Groups["tree"].Value;
             var named = TreePath().Matches(tree).Select(m => m.Groups["path"].Value.TrimEnd('/')).ToList();
@@ -60,6 +64,25 @@ public sealed partial class RepositoryTests
                 .Concat(Directory.GetDirectories(Path.Combine(TestData.Root, "src")).Select(d => "src/" + Path.GetFileName(d)));
             SourceTree.NoOffenders(there.Where(d => !named.Contains(d!)).Select(d => $"{readme} does not explain {d}"));
         }
+    }
+
+    [Fact]
+    public void The_readmes_commands_are_the_programs_and_both_name_the_same()
+    {
+        var tree = CommandLine.Tree(new CommandWorld(TextWriter.Null, TextWriter.Null, TimeProvider.System));
+        string[][] named = [.. Readmes.Select(readme => Commands(SourceTree.Read(readme)))];
+        Assert.Equal(named[0], named[1]);
+        Assert.True(named[0].Length >= 15, $"only {named[0].Length}");
+        foreach (var command in named[0].Where(c => c != "test")) // the launcher's own
+        {
+            var parsed = tree.Parse([.. command.Split(' ').Select(word => word == "N" ? "1" : word)]);
+            Assert.True(parsed.Errors.Count == 0, $"lora {command}: {string.Join(' ', parsed.Errors.Select(e => e.Message))}");
+            Assert.All(parsed.UnmatchedTokens.Concat(parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value)), word => Assert.False(word.StartsWith('-'), $"lora {command} knows no {word}"));
+        }
+        // hints say "lora": each README says once what that is
+        Assert.All(Readmes, readme => Assert.Equal(2, SourceTree.Read(readme).Split("`ln -s \"$PWD/lora\" ~/.local/bin/`").Length));
+
+        static string[] Commands(string readme) => [.. CommandCall().Matches(readme).Select(m => m.Groups["call"].Value.Trim())];
     }
 
     [Fact]
@@ -107,6 +130,10 @@ public sealed partial class RepositoryTests
 
     [GeneratedRegex(@"```\n(?<tree>(?:(?!```).)*src/(?:(?!```).)*)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Fence();
+
+    // a line of its own up to its comment, or in backticks
+    [GeneratedRegex(@"(?:^|`)\./lora (?<call>[^`#\n]+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex CommandCall();
 
     [GeneratedRegex(@"^(?<path>[A-Za-z.][\w./-]*)\s", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex TreePath();
