@@ -83,8 +83,10 @@ public sealed record Record
     public required string PageId { get; init; }
     /// <summary>URL of the page.</summary>
     public required string PageUrl { get; init; }
-    /// <summary>URL of the picture, or a file path when the run uses a folder.</summary>
+    /// <summary>URL of the picture, or when the run uses a folder its path as <see cref="KeptPath"/> has it in 2-clean.</summary>
     public required string PictureUrl { get; init; }
+    /// <summary>URL of the picture, or where the user's own lies now.</summary>
+    public string Origin(RunDirectory run) => PageUrl.Length > 0 ? PictureUrl : KeptPath.Read(PictureUrl, run.Of(StageName.Clean));
     /// <summary>SHA-256 (hex) of the picture's bytes.</summary>
     public required string BlobHash { get; init; }
     /// <summary>Width in pixels.</summary>
@@ -260,8 +262,8 @@ public sealed record Metric(string Name, double Value, double Low, double High, 
 /// <param name="AdapterName">Name used in prompts: &lt;lora:name:weight&gt;.</param>
 /// <param name="Version">Version in the store, from 1.</param>
 /// <param name="State">"champion", "candidate", "retired" or "refused".</param>
-/// <param name="Certificate">Path of the certificate.</param>
-/// <param name="Bundle">Directory of the bundle.</param>
+/// <param name="Certificate">Path of the certificate, absolute; in endpoint.json as <see cref="KeptPath"/> has it, like the bundle's.</param>
+/// <param name="Bundle">Directory of the bundle in the store.</param>
 public sealed record Endpoint(string Id, string ReportId, string AdapterName, int Version, string State, string Certificate, string Bundle);
 
 /// <summary>Something that did not go on to the next stage, and why.</summary>

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 
 namespace LoraFactory.Flow;
 
-/// <summary>plan.yaml: a <see cref="TrainPlan"/> as YAML that people read, each value with its why.</summary>
+/// <summary>plan.yaml: a <see cref="TrainPlan"/> as YAML that people read, each value with its why; where the base lies as <see cref="KeptPath"/> has it.</summary>
 public static class PlanFile
 {
     private const int Limit = 64 << 20, MaxValues = 3_000_000; // a plan names each of its pictures
@@ -14,7 +14,9 @@ public static class PlanFile
     public static void Write(string path, TrainPlan plan)
     {
         var text = new StringBuilder("# What training will do, and why. Made by configure; edit the recipe, not this file.\n");
-        Emit(text, JsonSerializer.SerializeToNode(plan, RunDirectory.Json)!.AsObject(), 0);
+        var folder = FolderOf(path);
+        var kept = plan with { BasePath = KeptPath.Of(plan.BasePath, folder, Path.GetDirectoryName(folder) ?? folder) };
+        Emit(text, JsonSerializer.SerializeToNode(kept, RunDirectory.Json)!.AsObject(), 0);
         AtomicFile.WriteText(path, text.ToString());
     }
 
@@ -29,13 +31,16 @@ public static class PlanFile
         if (new FileInfo(path).Length > Limit) throw new LoraException($"{path} is larger than {Limit >> 20} MiB, too large for a plan; run configure again.");
         try
         {
-            return Node(YamlTree.Read(File.ReadAllBytes(path), Limit, MaxValues)).Deserialize<TrainPlan>(RunDirectory.Json) ?? throw new JsonException("it is empty.");
+            var plan = Node(YamlTree.Read(File.ReadAllBytes(path), Limit, MaxValues)).Deserialize<TrainPlan>(RunDirectory.Json) ?? throw new JsonException("it is empty.");
+            return plan with { BasePath = KeptPath.Read(plan.BasePath, FolderOf(path)) };
         }
         catch (Exception e) when (e is YamlFault or JsonException or ArgumentException or InvalidOperationException)
         {
             throw new LoraException($"{path} is not a plan: {e.Message.TrimEnd('.')}. Run the configure stage again.", inner: e);
         }
     }
+
+    private static string FolderOf(string path) => Path.GetDirectoryName(Path.GetFullPath(path))!;
 
     private static void Emit(StringBuilder text, JsonObject item, int indent, bool first = false)
     {

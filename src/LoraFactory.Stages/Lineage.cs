@@ -24,7 +24,7 @@ public sealed class Lineage
         foreach (var page in Many<Page>(StageName.Crawl, "pages.jsonl"))
             Add("page", page.Id, $"{page.Url}  fetched {page.FetchedAt:yyyy-MM-dd HH:mm:ss}Z, licence {page.Licence ?? "not stated"}", [page.SeedId]);
         foreach (var record in Many<Record>(StageName.Clean, "records.jsonl"))
-            Add("record", record.Id, $"{record.PictureUrl}  {record.Width}×{record.Height}, licence {record.Licence ?? "not stated"}, sha256 {record.BlobHash}", record.PageId.Length == 0 ? [] : [record.PageId]);
+            Add("record", record.Id, $"{record.Origin(run)}  {record.Width}×{record.Height}, licence {record.Licence ?? "not stated"}, sha256 {record.BlobHash}", record.PageId.Length == 0 ? [] : [record.PageId]);
         foreach (var sample in Many<Sample>(StageName.Label, "samples.jsonl"))
             Add("sample", sample.Id, $"\"{sample.Caption}\"  {sample.Split.ToString().ToLowerInvariant()}, caption from {sample.CaptionSource}", [sample.RecordId]);
         if (PathOf(StageName.Configure, "plan.yaml") is var planPath && File.Exists(planPath) && PlanFile.Read(planPath) is var plan)

@@ -21,7 +21,8 @@ internal sealed class StageInputs
     {
         root = run.Path;
         memoryPath = Path.Combine(run.Path, ".hashes.json");
-        known = Load(memoryPath);
+        known = [];
+        foreach (var (path, hash) in Load(memoryPath)) known[Shown(KeptPath.Read(path, root))] = hash; // also what was kept under absolute paths
     }
 
     /// <summary>Every input file with its hash; a directory stands for all files in it.</summary>
@@ -51,7 +52,7 @@ internal sealed class StageInputs
         foreach (var options in stage.Options(recipe)) Add(options.GetType().Name + JsonSerializer.Serialize(options, options.GetType(), RunDirectory.Json));
         foreach (var input in inputs)
         {
-            Add(Path.IsPathRooted(input.Path) ? Path.GetFileName(input.Path) : input.Path); // moving the user's files is no change
+            Add(IsInRun(input.Path) ? input.Path : Path.GetFileName(input.Path)); // moving the user's files is no change
             Add(input.Sha256);
         }
         return Convert.ToHexStringLower(sha.GetHashAndReset());
@@ -64,19 +65,21 @@ internal sealed class StageInputs
         }
     }
 
-    private string Shown(string path) =>
-        path.StartsWith(root + Path.DirectorySeparatorChar, StringComparison.Ordinal) ? Path.GetRelativePath(root, path) : path;
+    private static bool IsInRun(string shown) => !Path.IsPathRooted(shown) && !shown.StartsWith(".." + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+
+    private string Shown(string path) => KeptPath.Of(path, root, root);
 
     private string HashOf(string path)
     {
         var file = new FileInfo(path);
         if (!file.Exists) return Absent;
         var target = file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file; // a link's own time says nothing about the bytes
-        if (known.TryGetValue(path, out var before) && before.Size == target.Length && before.Changed == target.LastWriteTimeUtc.Ticks) return before.Sha256;
+        var shown = Shown(path);
+        if (known.TryGetValue(shown, out var before) && before.Size == target.Length && before.Changed == target.LastWriteTimeUtc.Ticks) return before.Sha256;
         try
         {
             var hash = ContentId.OfFile(path);
-            known[path] = new(target.Length, target.LastWriteTimeUtc.Ticks, hash);
+            known[shown] = new(target.Length, target.LastWriteTimeUtc.Ticks, hash);
             changed = true;
             return hash;
         }

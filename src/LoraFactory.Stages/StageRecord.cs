@@ -3,7 +3,7 @@ using LoraFactory.Flow;
 namespace LoraFactory.Stages;
 
 /// <summary>A file that a stage's result depends on.</summary>
-/// <param name="Path">Relative to the run when it lies there, otherwise absolute.</param>
+/// <param name="Path">Relative to the run when it lies there or in its project, otherwise absolute.</param>
 /// <param name="Sha256">SHA-256 (hex); "absent" when there is no such file.</param>
 public sealed record StageInput(string Path, string Sha256);
 

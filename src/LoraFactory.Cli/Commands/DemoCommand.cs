@@ -59,13 +59,12 @@ public sealed class DemoCommand : ICommandFile
         }
         await RunCommand.RunLine(world, FactoryLine.Standard(), run, reading, new LineRequest(), wishes.Results, token);
         RunCommand.WriteResults(wishes.Results, run);
-        var endpoint = Path.Combine(run.Of(StageName.Deploy), "endpoint.json");
-        if (!File.Exists(endpoint))
+        if (!File.Exists(EndpointFile.PathIn(run)))
         {
             await world.Error.WriteLineAsync("The line ended before deploy: there is no endpoint to start.");
             return ExitCode.Done;
         }
-        await ServeAsync(world, wishes, recipe, run, RunDirectory.ReadJson<Endpoint>(endpoint), token);
+        await ServeAsync(world, wishes, recipe, run, EndpointFile.Read(run), token);
         return RunCommand.Outcome(world, run, recipe, to: null);
     }
 

@@ -93,9 +93,8 @@ public sealed class RunCommand : ICommandFile
     /// </summary>
     internal static ExitCode Outcome(CommandWorld world, RunDirectory run, Recipe recipe, StageName? to)
     {
-        var path = Path.Combine(run.Of(StageName.Deploy), "endpoint.json");
-        if (to < StageName.Deploy || !File.Exists(path)) return ExitCode.Done;
-        var endpoint = RunDirectory.ReadJson<Endpoint>(path);
+        if (to < StageName.Deploy || !File.Exists(EndpointFile.PathIn(run))) return ExitCode.Done;
+        var endpoint = EndpointFile.Read(run);
         // "lora adapters" may have changed it since
         var store = new AdapterStore(recipe.Deploy.Store);
         var state = store.Versions(endpoint.AdapterName).FirstOrDefault(v => v.Version == endpoint.Version)?.State ?? endpoint.State;

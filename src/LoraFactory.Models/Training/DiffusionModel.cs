@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using LoraFactory.Models.Pipelines;
 using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Tokenizers;
+using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
 
 namespace LoraFactory.Models.Training;
@@ -72,6 +73,18 @@ public sealed class DiffusionModel : IDisposable
             sha.AppendData(SHA256.HashData(stream));
         }
         return Convert.ToHexStringLower(sha.GetHashAndReset());
+    }
+
+    /// <summary>
+    /// Where a base lies whose weights had <paramref name="hash"/> at <paramref name="path"/>: there, or, where nothing is left there, where
+    /// <paramref name="name"/> finds the same weights.
+    /// </summary>
+    public static string Locate(string path, string hash, string name)
+    {
+        if (Path.Exists(path)) return path;
+        var found = ModelLocator.Find(name);
+        if (hash.Length == 0 || Hash(found) == hash) return found;
+        throw new ModelException($"The plan was made with the base {path}, which is not there any more, and {found} has other weights. Run configure again (lora run RECIPE --from configure).");
     }
 
     /// <summary>One window of token ids, int64 [1, t].</summary>

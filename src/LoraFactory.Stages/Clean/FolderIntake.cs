@@ -38,9 +38,10 @@ internal static class FolderIntake
             token.ThrowIfCancellationRequested();
             progress.Advance();
             var full = Path.GetFullPath(file);
+            var place = KeptPath.Of(full, run.Of(StageName.Clean), run.Path);
             if (new FileInfo(full).Length > MaxPictureBytes)
             {
-                drops.Add(new Drop(ContentId.Of(full), "too-large", full, "more than 1 GiB"));
+                drops.Add(new Drop(ContentId.Of(place), "too-large", place, "more than 1 GiB"));
                 continue;
             }
             string caption;
@@ -52,14 +53,14 @@ internal static class FolderIntake
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                drops.Add(new Drop(ContentId.Of(full), "unreadable", full, e.Message));
+                drops.Add(new Drop(ContentId.Of(place), "unreadable", place, e.Message));
                 continue;
             }
             candidates.Add(new Candidate
             {
                 PageId = "", // it comes from no page
                 PageUrl = "",
-                PictureUrl = full,
+                PictureUrl = place,
                 BlobHash = run.PutBlob(bytes),
                 Depth = 0,
                 Index = candidates.Count,

@@ -27,7 +27,7 @@ public sealed record StoredAdapter
     public bool Forced { get; init; }
     /// <summary>Id of the decision that called for it, null where there was none.</summary>
     public string? Decision { get; init; }
-    /// <summary>Run directory that it came from.</summary>
+    /// <summary>Run directory that it came from, absolute; in versions.json as <see cref="KeptPath"/> has it.</summary>
     public required string Run { get; init; }
     /// <summary>Why it has its state, one sentence.</summary>
     public required string Why { get; init; }
@@ -74,8 +74,8 @@ public sealed class AdapterStore(string folder)
     /// <summary>Versions of a name, oldest first; empty when there is none.</summary>
     public IReadOnlyList<StoredAdapter> Versions(string name)
     {
-        var file = Path.Combine(Folder, Checked(name), "versions.json");
-        return File.Exists(file) ? RunDirectory.ReadJson<List<StoredAdapter>>(file) : [];
+        var file = FileOf(name);
+        return File.Exists(file) ? RunDirectory.ReadJson<List<StoredAdapter>>(file).ConvertAll(v => v with { Run = KeptPath.Read(v.Run, PlaceOf(name)) }) : [];
     }
 
     /// <summary>The champion of a name, null when there is none.</summary>
@@ -89,7 +89,7 @@ public sealed class AdapterStore(string folder)
         return !Directory.Exists(place) && Directory.Exists(place + Outgoing) ? place + Outgoing : place;
     }
 
-    private string PlaceOf(StoredAdapter version) => Path.Combine(Folder, Checked(version.Name), $"v{version.Version}");
+    private string PlaceOf(StoredAdapter version) => Path.Combine(PlaceOf(version.Name), $"v{version.Version}");
 
     /// <summary>
     /// Takes in a copy of a bundle as the next version; the bundle may lie on another disk. The same adapter bytes are not stored twice: the
@@ -220,11 +220,16 @@ public sealed class AdapterStore(string folder)
         if (Directory.Exists(outgoing)) Directory.Delete(outgoing, recursive: true);
     }
 
-    private void Write(string name, List<StoredAdapter> versions) => RunDirectory.WriteJson(Path.Combine(Folder, Checked(name), "versions.json"), versions);
+    private void Write(string name, List<StoredAdapter> versions) =>
+        RunDirectory.WriteJson(FileOf(name), versions.ConvertAll(v => v with { Run = KeptPath.Of(v.Run, PlaceOf(name), v.Run) }));
+
+    private string PlaceOf(string name) => Path.Combine(Folder, Checked(name));
+
+    private string FileOf(string name) => Path.Combine(PlaceOf(name), "versions.json");
 
     private FileStream Lock(string name)
     {
-        var directory = Path.Combine(Folder, Checked(name));
+        var directory = PlaceOf(name);
         try
         {
             Directory.CreateDirectory(directory);

@@ -5,6 +5,7 @@ using LoraFactory.Models.Lora;
 using LoraFactory.Models.Pipelines;
 using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Scoring;
+using LoraFactory.Models.Training;
 using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
 
@@ -41,7 +42,12 @@ public sealed class DeployStage : IStage
     public IEnumerable<KeyValuePair<string, string>> Extracts(StageContext context) => PlanFile.Extract(context.Run);
 
     /// <inheritdoc/>
-    public bool Stands(StageContext context) => Directory.Exists(RunDirectory.ReadJson<Endpoint>(context.Run.File(Name, "endpoint.json")).Bundle);
+    public bool Stands(StageContext context)
+    {
+        var endpoint = EndpointFile.Read(context.Run);
+        var store = new AdapterStore(context.Recipe.Deploy.Store);
+        return store.Versions(endpoint.AdapterName).Any(v => v.Version == endpoint.Version && Directory.Exists(store.Bundle(v)));
+    }
 
     /// <inheritdoc/>
     public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context, token), token);
@@ -51,6 +57,7 @@ public sealed class DeployStage : IStage
         var (run, recipe) = (context.Run, context.Recipe);
         var device = Compute.Use(recipe.Resources.Device, recipe.Resources.Threads);
         var plan = PlanFile.Read(run.File(StageName.Configure, "plan.yaml"));
+        plan = plan with { BasePath = DiffusionModel.Locate(plan.BasePath, plan.BaseHash, recipe.Base.Model) };
         var adapter = RunDirectory.ReadJson<Adapter>(run.File(StageName.Train, "adapter.json"));
         var report = RunDirectory.ReadJson<Report>(run.File(StageName.Evaluate, "report.json"));
         var file = run.File(StageName.Train, "adapter.safetensors");
@@ -84,7 +91,7 @@ public sealed class DeployStage : IStage
         }, bundle);
         bar.Set(3);
         var endpoint = new Endpoint(ContentId.Of(report.Id, adapter.Sha256, stored.State), report.Id, stored.Name, stored.Version, stored.State, Path.Combine(store.Bundle(stored), Certificate.FileName), store.Bundle(stored));
-        RunDirectory.WriteJson(run.File(StageName.Deploy, "endpoint.json"), endpoint);
+        EndpointFile.Write(run, endpoint);
         bar.Set(4);
         var refused = stored.State == "refused";
         return new(1, refused ? 0 : 1, refused ? new Dictionary<string, int> { [certificate.Fault] = 1 } : new Dictionary<string, int>(),
@@ -136,7 +143,7 @@ public sealed class DeployStage : IStage
         var records = RunDirectory.ReadLines<Flow.Record>(run.File(StageName.Clean, "records.jsonl")).ToList();
         AtomicFile.WriteText(Path.Combine(bundle, "README.md"), ModelCard.Of(context.Recipe, plan, adapter, report, samples, records));
         var captions = samples.ToDictionary(s => s.RecordId, StringComparer.Ordinal);
-        RunDirectory.WriteLines(Path.Combine(bundle, "data.jsonl"), records.Where(r => captions.ContainsKey(r.Id)).Select(r => DataRow.Of(r, captions[r.Id], context.Recipe.Label.Folder)));
+        RunDirectory.WriteLines(Path.Combine(bundle, "data.jsonl"), records.Where(r => captions.ContainsKey(r.Id)).Select(r => DataRow.Of(r with { PictureUrl = r.Origin(run) }, captions[r.Id], context.Recipe.Label.Folder)));
         RunDirectory.WriteJson(Path.Combine(bundle, Certificate.FileName), certificate);
         RunDirectory.WriteJson(Path.Combine(bundle, "report.json"), report);
         var grid = run.File(StageName.Evaluate, "grid.png");

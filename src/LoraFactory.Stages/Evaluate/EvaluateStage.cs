@@ -7,6 +7,7 @@ using LoraFactory.Models.Lora;
 using LoraFactory.Models.Pipelines;
 using LoraFactory.Models.Schedulers;
 using LoraFactory.Models.Scoring;
+using LoraFactory.Models.Training;
 using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
 
@@ -36,6 +37,7 @@ public sealed class EvaluateStage : IStage
         var (run, recipe) = (context.Run, context.Recipe);
         var device = Compute.Use(recipe.Resources.Device, recipe.Resources.Threads);
         var plan = PlanFile.Read(run.File(StageName.Configure, "plan.yaml"));
+        plan = plan with { BasePath = DiffusionModel.Locate(plan.BasePath, plan.BaseHash, recipe.Base.Model) };
         var adapter = RunDirectory.ReadJson<Adapter>(run.File(StageName.Train, "adapter.json"));
         var samples = RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")).ToList();
         var prompts = Prompts(recipe, samples);
@@ -56,7 +58,7 @@ public sealed class EvaluateStage : IStage
         AtomicFile.WriteText(run.File(StageName.Evaluate, "report.html"), page);
         RunDirectory.WriteJson(run.File(StageName.Evaluate, "report.json"), report);
         foreach (var sentence in report.Advice) context.Progress.Line($"  → {sentence}");
-        return new(1, 1, new Dictionary<string, int>(), $"{verdict} See {run.File(StageName.Evaluate, "report.html")}");
+        return new(1, 1, new Dictionary<string, int>(), $"{verdict} See 6-evaluate/report.html");
     }
 
     // The recipe's prompts; without them, what the held-out pictures show. Then those of evaluate.also.
@@ -189,8 +191,8 @@ public sealed class EvaluateStage : IStage
             Plan = plan.Values,
             Lineage =
             [
-                ("report", report.Id), ("adapter", $"{adapter.Id}, {adapter.Trained}, SHA-256 {adapter.Sha256}"), ("plan", plan.Id), ("base", $"{plan.BasePath} (SHA-256 {plan.BaseHash})"),
-                ("samples", $"{samples.Count} in 3-label/samples.jsonl"), ("pages", $"{pages}; lora lineage {run.Path} names them"),
+                ("report", report.Id), ("adapter", $"{adapter.Id}, {adapter.Trained}, SHA-256 {adapter.Sha256}"), ("plan", plan.Id), ("base", $"{context.Recipe.Base.Model} (SHA-256 {plan.BaseHash})"),
+                ("samples", $"{samples.Count} in 3-label/samples.jsonl"), ("pages", $"{pages}; lora lineage {KeptPath.Of(run.Path, KeptPath.ProjectOf(run.Path), run.Path)} names them"),
             ],
         };
     }

@@ -60,6 +60,7 @@ public sealed class TrainStage : IStage
     {
         var device = Compute.Use(context.Recipe.Resources.Device, context.Recipe.Resources.Threads);
         var plan = PlanFile.Read(context.Run.File(StageName.Configure, "plan.yaml"));
+        plan = plan with { BasePath = DiffusionModel.Locate(plan.BasePath, plan.BaseHash, context.Recipe.Base.Model) };
         var options = plan.Train;
         Check(plan);
         var samples = RunDirectory.ReadLines<Sample>(context.Run.File(StageName.Label, "samples.jsonl")).ToDictionary(s => s.Id, StringComparer.Ordinal);

@@ -26,6 +26,21 @@ public sealed class PlanFileTests : IDisposable
         Assert.Equal(plan.Essence, (plan with { BasePath = "/moved/#c: d", EstimatedMemoryMiB = 1, Train = plan.Train with { SampleEvery = 1 } }).Essence);
     }
 
+    [Fact]
+    public void A_base_in_the_project_moves_with_it_and_the_user_s_own_elsewhere_stays()
+    {
+        foreach (var (at, moved) in new[] { (folder.File("old/models/base"), folder.File("new/models/base")), ("/models/base", "/models/base") })
+        {
+            var plan = new TrainPlan { Id = "p", Train = new(), BasePath = at, BaseHash = "h", Values = [], EstimatedMemoryMiB = 1, TrainSampleIds = [], ValidationSampleIds = [] };
+            var (before, after) = (folder.File("old/runs/r/4-configure/plan.yaml"), folder.File("new/runs/r/4-configure/plan.yaml"));
+            PlanFile.Write(before, plan);
+            Assert.Equal(at, PlanFile.Read(before).BasePath);
+            Directory.CreateDirectory(Path.GetDirectoryName(after)!);
+            File.Copy(before, after, overwrite: true);
+            Assert.Equal((moved, plan.Essence), (PlanFile.Read(after).BasePath, PlanFile.Read(after).Essence));
+        }
+    }
+
     public static TheoryData<string> Hostile => new()
     {
         "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + string.Concat(Enumerable.Range(0, 12).Select(i => $"{(char)('b' + i)}: &{(char)('b' + i)} [{string.Join(", ", Enumerable.Repeat($"*{(char)('a' + i)}", 10))}]\n")), // unfolds to 10^13 values

@@ -78,6 +78,22 @@ public sealed class FactoryLineTests : IDisposable
     }
 
     [Fact]
+    public async Task A_line_that_was_moved_is_unchanged_also_where_it_kept_absolute_paths()
+    {
+        await RunAsync(Line(), Context());
+        var (record, memory) = (Context().Run.File(StageName.Crawl, StageRecord.FileName), Path.Combine(folder, "run", ".hashes.json"));
+        Assert.Equal(Path.Combine("..", "user.txt"), Assert.Single(RunDirectory.ReadJson<StageRecord>(record).Inputs).Path);
+        Assert.Contains("\"../user.txt\"", File.ReadAllText(memory));
+        foreach (var file in new[] { record, memory }) // as they were kept before
+            File.WriteAllText(file, File.ReadAllText(file).Replace("\"../user.txt\"", $"\"{folder}/user.txt\"", StringComparison.Ordinal));
+        var moved = Path.Combine(TestData.NewFolder(), "moved");
+        Directory.Move(folder, moved);
+        Directory.CreateDirectory(folder); // what is put there now is none of its business
+        File.WriteAllText(Path.Combine(folder, "user.txt"), "somebody else's\n");
+        Assert.Equal("", await RunAsync(Line(), Context() with { Run = new RunDirectory(Path.Combine(moved, "run")) }));
+    }
+
+    [Fact]
     public async Task A_changed_option_runs_its_stage_and_what_depends_on_its_result()
     {
         await RunAsync(Line(), Context());

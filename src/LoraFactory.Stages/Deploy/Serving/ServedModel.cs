@@ -69,10 +69,12 @@ public sealed class ServedModel : IDisposable
         var bundle = store.Bundle(chosen);
         var file = FileOf(chosen);
         if (chosen.State == "refused") throw new LoraException($"{name} version {chosen.Version} was refused: {chosen.Why}.", ExitCode.Refused);
-        if (!SameBase(chosen.Base, Name)) throw new ModelException($"{name} version {chosen.Version} was made for the base {chosen.Base}; this server has {Name}.");
-        var certified = Certificate.Require(bundle).BaseHash;
+        var certified = Certificate.Require(bundle).BaseHash; // a base is known by its weights, wherever it lies now
         if (await HashAsync() is var here && certified != here)
+        {
+            if (!SameBase(chosen.Base, Name)) throw new ModelException($"{name} version {chosen.Version} was made for the base {chosen.Base}; this server has {Name}.");
             throw new LoraException($"{name} version {chosen.Version} was certified on other weights of {Name} ({Short(certified)}) than the ones here ({Short(here)}). Serve the base that it was made for, or run its recipe again.", ExitCode.Refused);
+        }
         return await TorchThread.Shared.RunAsync(() =>
         {
             var key = $"{name} version {chosen.Version}, load {++loads}";

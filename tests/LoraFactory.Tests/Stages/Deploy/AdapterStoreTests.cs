@@ -15,7 +15,7 @@ public sealed class AdapterStoreTests : IDisposable
 
     private AdapterStore Store => new(folder.File("store"));
 
-    private StoredAdapter Add(string content, string state = "champion", string name = "style")
+    private StoredAdapter Add(string content, string state = "champion", string name = "style", string run = "runs/x")
     {
         var bundle = Directory.CreateDirectory(folder.File("bundle")).FullName;
         File.WriteAllText(Path.Combine(bundle, "adapter.safetensors"), content);
@@ -28,7 +28,7 @@ public sealed class AdapterStoreTests : IDisposable
             AdapterId = "a",
             ReportId = "r",
             Base = "pocket-sd",
-            Run = "runs/x",
+            Run = run,
             Why = "a test",
             StoredAt = DateTimeOffset.UnixEpoch,
         }, bundle);
@@ -96,6 +96,21 @@ public sealed class AdapterStoreTests : IDisposable
         Assert.Contains($"lora adapters rollback style --version 1 --store {Store.Folder} brings", Promoting(1).Message);
         Assert.Equal(1, Store.Rollback("style", null, "why").Version);
         Assert.Contains("version 1 is champion already", Assert.Throws<LoraException>(() => Store.Rollback("style", 1, "why")).Message);
+    }
+
+    [Fact]
+    public void A_store_that_is_moved_with_its_runs_names_them_where_they_are()
+    {
+        Add("one", run: folder.File("runs/x"));
+        Add("two", run: "/elsewhere/runs/y");
+        var file = Path.Combine("store", "style", "versions.json");
+        Assert.DoesNotContain(folder.Path, File.ReadAllText(folder.File(file)));
+        using var other = new TemporaryFolder();
+        Directory.Move(folder.File("store"), other.File("store"));
+        var moved = new AdapterStore(other.File("store"));
+        Assert.Equal([other.File("runs/x"), "/elsewhere/runs/y"], moved.Versions("style").Select(v => v.Run));
+        File.WriteAllText(other.File(file), File.ReadAllText(other.File(file)).Replace("../../runs/x", "/before/runs/x", StringComparison.Ordinal)); // as it was kept before
+        Assert.Equal("/before/runs/x", moved.Rollback("style", 1, "why").Run);
     }
 
     [Theory]

@@ -142,6 +142,8 @@ public sealed class TrainStageTests
         Assert.Contains("nobody", await Refusal(plan with { TrainSampleIds = ["nobody"] }), StringComparison.Ordinal);
         Assert.Contains("resolution 60", await Refusal(plan with { Train = plan.Train with { Resolution = 60 } }), StringComparison.Ordinal);
         Assert.Contains("base model", await Refusal(plan with { BasePath = TestData.NewFolder(), BaseHash = "" }), StringComparison.Ordinal);
+        Assert.Contains("/gone/base, which is not there any more, and ", await Refusal(plan with { BasePath = "/gone/base", BaseHash = new('0', 64) }), StringComparison.Ordinal);
+        Assert.Contains("train.rank", await Refusal(plan with { BasePath = "/gone/base", Train = plan.Train with { Rank = 0 } }), StringComparison.Ordinal); // found by the recipe's name for it
     }
 
     private static int Lines(string path)

@@ -37,7 +37,7 @@ public sealed class PocketService : IAsyncLifetime
         PocketAdapters.Store(Store, "other", File("other", 2));
         PocketAdapters.Store(Store, "candidate", File("candidate", 3), "candidate");
         PocketAdapters.Store(Store, "fried", File("fried", 4), "refused", "fried");
-        PocketAdapters.Store(Store, "foreign", File("foreign", 5), @base: "some/other-model");
+        PocketAdapters.Store(Store, "foreign", File("foreign", 5), @base: "some/other-model", baseHash: new string('0', 64));
         var tampered = PocketAdapters.Store(Store, "tampered", File("tampered", 6));
         System.IO.File.AppendAllText(Path.Combine(Store.Bundle(tampered), "adapter.safetensors"), "!");
         server = await StartAsync();

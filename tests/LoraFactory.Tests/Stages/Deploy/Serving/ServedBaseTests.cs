@@ -21,5 +21,7 @@ public sealed class ServedBaseTests
         Assert.Equal(ExitCode.Refused, refused.Code);
         Assert.Contains("certified on other weights of pocket-sd (000000000000…)", refused.Message, StringComparison.Ordinal);
         Assert.Equal(1, (await model.LoadAsync("now")).Version);
+        PocketAdapters.Store(store, "moved", file, @base: "/before/models/base"); // the same weights, wherever they lay
+        Assert.Equal(1, (await model.LoadAsync("moved")).Version);
     }
 }
