@@ -41,11 +41,12 @@ public sealed class CrawlStage : IStage
             throw new LoraException("seed.urls is empty: give at least one http(s) URL where the crawl begins, or use label.source: folder for pictures of your own.", ExitCode.BadUsage);
         var seed = MakeSeed(context);
         RunDirectory.WriteJson(context.Run.File(Name, "seed.json"), seed);
-        var key = ContentId.Of(seed.Id, JsonSerializer.Serialize(Lasting(context.Recipe.Crawl), RunDirectory.Json));
+        var key = ContentId.Of(Frontier.Form, seed.Id, JsonSerializer.Serialize(Lasting(context.Recipe.Crawl), RunDirectory.Json));
         try
         {
             using var frontier = Frontier.Open(context.Run.File(Name, "frontier.db"), key);
             await CrawlAsync(context, seed, frontier, token);
+            frontier.SettleTwins();
             return WriteResults(context, frontier);
         }
         catch (SqliteException e) when (e.SqliteErrorCode == 13)
@@ -175,7 +176,7 @@ public sealed class CrawlStage : IStage
     private static Refusal? Duplicate(Frontier frontier, Page page)
     {
         if (page.FinalUrl != page.Url && frontier.Knows(new Uri(page.FinalUrl))) return new("duplicate-url", page.FinalUrl);
-        return frontier.PageWith(page.BlobHash) is { } twin ? new("duplicate-content", twin) : null;
+        return frontier.CoveredBy(page) is { } twin ? new("duplicate-content", twin) : null;
     }
 
     private StageOutcome WriteResults(StageContext context, Frontier frontier)

@@ -42,6 +42,9 @@ public sealed record FrontierHost(string Name, int Pages);
 /// </summary>
 public sealed class Frontier : IDisposable
 {
+    /// <summary>Form of the tables; a frontier of another form is begun anew.</summary>
+    public const string Form = "2";
+
     private const string Schema = """
         CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS url(
@@ -51,7 +54,8 @@ public sealed class Frontier : IDisposable
         CREATE TABLE IF NOT EXISTS host(
           name TEXT PRIMARY KEY, queued INTEGER NOT NULL DEFAULT 0, best REAL NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
           misses INTEGER NOT NULL DEFAULT 0, closed TEXT) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS page(url TEXT PRIMARY KEY, content TEXT NOT NULL UNIQUE, json TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS page(url TEXT PRIMARY KEY, content TEXT NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
+        CREATE INDEX IF NOT EXISTS page_content ON page(content);
         CREATE TABLE IF NOT EXISTS picture(url TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
         """;
 
@@ -75,8 +79,8 @@ public sealed class Frontier : IDisposable
         return new(db);
     }
 
-    /// <summary>Pages kept.</summary>
-    public int Pages => (int)Sqlite.Scalar<long>(db, "SELECT COUNT(*) FROM page");
+    /// <summary>Pages kept; those with the same bytes count once.</summary>
+    public int Pages => (int)Sqlite.Scalar<long>(db, "SELECT COUNT(DISTINCT content) FROM page");
 
     /// <summary>Pictures kept.</summary>
     public int Pictures => (int)Sqlite.Scalar<long>(db, "SELECT COUNT(*) FROM url WHERE kind = 1 AND state = 1");
@@ -133,8 +137,29 @@ public sealed class Frontier : IDisposable
     /// <summary>Takes a URL out of the queue as dropped.</summary>
     public void Drop(FrontierUrl item, Refusal refusal) => SetState(item, 2, refusal);
 
-    /// <summary>The page whose bytes have this hash, null when there is none.</summary>
-    public string? PageWith(string blobHash) => Sqlite.Rows(db, "SELECT url FROM page WHERE content = $hash", r => r.GetString(0), ("$hash", blobHash)).FirstOrDefault();
+    /// <summary>
+    /// A page that is kept and makes this one needless: it has the same bytes, and its pictures are fetched or are the same ones. Null when there
+    /// is none: the bytes of a copy on another host name pictures that may be only there, or only where it was copied from.
+    /// </summary>
+    public string? CoveredBy(Page page)
+    {
+        var pictures = page.Pictures.Select(p => p.Url).ToHashSet(StringComparer.Ordinal);
+        return WithBytes(page.BlobHash).FirstOrDefault(twin => twin.Pictures.All(p => pictures.Contains(p.Url)) || Fetched(twin) == twin.Pictures.Count)?.Url;
+    }
+
+    /// <summary>Of pages with the same bytes keeps the one whose pictures came, else the one nearest to the seed; the others are dropped as its copies.</summary>
+    public void SettleTwins() => Commit(() =>
+    {
+        foreach (var content in Sqlite.Rows(db, "SELECT content FROM page GROUP BY content HAVING COUNT(*) > 1", r => r.GetString(0)).ToList())
+        {
+            var twins = WithBytes(content).OrderByDescending(Fetched).ThenBy(p => p.Depth).ThenBy(p => p.Url, StringComparer.Ordinal).ToList();
+            foreach (var copy in twins.Skip(1))
+            {
+                Sqlite.Run(db, "DELETE FROM page WHERE url = $url", ("$url", copy.Url));
+                Drop(new(new Uri(copy.Url), UrlKind.Page, copy.Depth, copy.Relevance), new("duplicate-content", twins[0].Url));
+            }
+        }
+    });
 
     /// <summary>Keeps a page, and counts it for its host; <paramref name="offTopic"/> lengthens the host's row of misses, else the row ends.</summary>
     public void PutPage(Page page, string host, bool offTopic)
@@ -245,6 +270,11 @@ public sealed class Frontier : IDisposable
         Sqlite.Run(db, "UPDATE url SET state = $state, reason = $reason, detail = $detail WHERE url = $url AND kind = $kind", ("$state", state),
             ("$reason", refusal?.Reason), ("$detail", refusal?.Detail), ("$url", item.Url.AbsoluteUri), ("$kind", (int)item.Kind));
     }
+
+    private List<Page> WithBytes(string hash) =>
+        [.. Sqlite.Rows(db, "SELECT json FROM page WHERE content = $hash ORDER BY url", r => JsonSerializer.Deserialize<Page>(r.GetString(0), RunDirectory.Json)!, ("$hash", hash))];
+
+    private int Fetched(Page page) => page.Pictures.Count(p => WithOutcome(p).BlobHash is not null);
 
     private PagePicture WithOutcome(PagePicture picture)
     {
