@@ -24,12 +24,12 @@ public sealed class InitCommand : ICommandFile
             var path = parsed.GetValue(file)!;
             if (Path.Exists(path) && !parsed.GetValue(force))
                 throw new LoraException($"{path} exists. Name another file, or add --force to replace it.", ExitCode.BadUsage);
-            var recipe = Named(path);
+            var recipe = Named(path) with { Evaluate = new() { Prompts = ExamplePrompts() } };
             if (parsed.GetValue(pictures) is { } folder) recipe = recipe with { Label = Of(folder, recipe.Name) };
             AtomicFile.WriteText(path, RecipeText.Template(recipe));
             world.Out.WriteLine(recipe.Label.Source == "folder"
                 ? $"{path} written: pictures from {recipe.Label.Folder}, name and trigger {recipe.Name}. Next: name your base in base.model ({recipe.Base.Model} draws the demo's small world alone) and a full CLIP in base.clip, then lora check {path} and lora run {path}"
-                : $"{path} written. Next: set seed.topic and seed.urls, then lora check {path} and lora run {path}. With a folder of your own pictures: lora init {path} --force --pictures DIR");
+                : $"{path} written. Next: set seed.topic, seed.urls and label.trigger, then lora check {path} and lora run {path}. With a folder of your own pictures: lora init {path} --force --pictures DIR");
             return (int)ExitCode.Done;
         });
         return command;
@@ -41,6 +41,15 @@ public sealed class InitCommand : ICommandFile
         var recipe = new Recipe { Name = Path.GetFileNameWithoutExtension(path) };
         var fits = recipe.Name.Length <= OptionCatalog.Find("name")!.Declared.Max && RecipeRules.All.All(r => r.Keys is not ["name"] || r.Broken(recipe) is null);
         return fits ? recipe : new Recipe();
+    }
+
+    // those of recipes/sd15.yaml, which is part of the program: with none named they would be made from the captions, and where these are all alike that is one
+    private static IReadOnlyList<string> ExamplePrompts()
+    {
+        using var recipe = typeof(InitCommand).Assembly.GetManifestResourceStream("sd15.yaml")!;
+        var bytes = new byte[recipe.Length];
+        recipe.ReadExactly(bytes);
+        return RecipeReader.ReadBytes(bytes, "sd15.yaml", environment: new Dictionary<string, string>()).OrThrow().Evaluate.Prompts;
     }
 
     private static LabelOptions Of(string pictures, string trigger)

@@ -76,10 +76,14 @@ public static class RecipeText
 
         void Line(OptionEntry option, string indent)
         {
+            var value = option.Of(recipe);
+            var shown = OptionParser.Show(value);
+            // a long list is easier to change with an item a line
+            if (shown.Length > 100 && value is IEnumerable<string> items) shown = string.Concat(items.Select(i => $"\n{indent}  - {OptionParser.Show(i)}"));
             var note = comment(option).ReplaceLineEndings(" ");
             if (note.Length > 40) text.Append(indent).Append("# ").Append(note).Append('\n');
-            text.Append(indent).Append(option.Name).Append(": ").Append(OptionParser.Show(option.Of(recipe)));
-            text.Append(note.Length > 40 ? "\n" : $"  # {note}\n");
+            text.Append(indent).Append(option.Name).Append(shown.StartsWith('\n') ? ":" : ": ");
+            text.Append(note.Length > 40 ? $"{shown}\n" : shown.StartsWith('\n') ? $"  # {note}{shown}\n" : $"{shown}  # {note}\n");
         }
     }
 }

@@ -21,7 +21,7 @@ public sealed class CleanStage : IStage
     public IEnumerable<object> Options(Recipe recipe) => [recipe.Clean, new FolderSource(recipe.Label.Source, IsFolder(recipe) ? recipe.Label.Folder : "")];
 
     /// <inheritdoc/>
-    public IEnumerable<MachineFinding> Look(Recipe recipe) => IsFolder(recipe) ? FolderSurvey.Look(recipe.Label.Folder, recipe.Clean) : [];
+    public IEnumerable<MachineFinding> Look(Recipe recipe) => IsFolder(recipe) ? FolderSurvey.Look(recipe) : [];
 
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context)

@@ -75,7 +75,8 @@ internal static class FolderIntake
     /// <summary>The caption file beside a picture, null where there is none.</summary>
     public static string? CaptionPath(string picture) => CaptionExtensions.Select(e => Path.ChangeExtension(picture, e)).FirstOrDefault(File.Exists);
 
-    private static string Caption(string picture)
+    /// <summary>What stands beside a picture, its white space tidied; empty where nothing does.</summary>
+    public static string Caption(string picture)
     {
         if (CaptionPath(picture) is not { } path) return "";
         using var stream = File.OpenRead(path);

@@ -13,8 +13,9 @@ internal static class FolderSurvey
     private const int MostFolders = 20;
 
     /// <summary>Findings about the folder of a recipe with <c>label.source: folder</c>.</summary>
-    public static IReadOnlyList<MachineFinding> Look(string folder, CleanOptions options)
+    public static IReadOnlyList<MachineFinding> Look(Recipe recipe)
     {
+        var (folder, options) = (recipe.Label.Folder, recipe.Clean);
         IReadOnlyList<string> pictures;
         try
         {
@@ -26,6 +27,7 @@ internal static class FolderSurvey
         }
         var findings = new List<MachineFinding> { new("LR205", "label.folder", $"{pictures.Count} pictures, {FolderIntake.Captions(pictures).Count()} with a caption beside them", Severity.Note) };
         findings.AddRange(Repeats(folder, pictures));
+        if (FewPrompts(recipe, pictures) is { } few) findings.Add(new("LR212", "evaluate.prompts", few, Severity.Warning));
         if (pictures.Count > MostOpened) return findings;
         var unreadable = new List<string>();
         var drops = pictures.Select(p => Reason(p, options, unreadable)).ToList().OfType<string>().GroupBy(r => r, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
@@ -42,6 +44,31 @@ internal static class FolderSurvey
         var lines = RepeatFolder.Lines(pictures.Select(p => (RepeatFolder.Of(folder, p), FolderIntake.CaptionPath(p) is not null))).ToList();
         if (lines.Count > MostFolders) lines = [.. lines.Take(MostFolders), $"{lines.Count - MostFolders} more folders are named with repeats"];
         return lines.Select(l => new MachineFinding("LR211", "label.folder", l, Severity.Note));
+    }
+
+    // Without prompts of the recipe's the captions are drawn, each once: said before a night's training, not by its report.
+    private static string? FewPrompts(Recipe recipe, IReadOnlyList<string> pictures)
+    {
+        // beside the pocket CLIP label's captioner may describe them
+        if (recipe.Evaluate.Prompts.Count > 0 || recipe.Base.Clip == "pocket-clip") return null;
+        var captions = new HashSet<string>(recipe.Evaluate.Also, StringComparer.Ordinal);
+        foreach (var picture in pictures)
+        {
+            if (captions.Add(Said(recipe.Label.Folder, picture)) && captions.Count >= EvaluateOptions.EnoughPrompts) return null;
+        }
+        return $"none are named, and the captions that would be drawn instead make {captions.Count}: {EvaluateOptions.TooFew(captions.Count)}. Name at least {EvaluateOptions.EnoughPrompts}, on things that the pictures do not show, or caption the pictures.";
+    }
+
+    private static string Said(string folder, string picture)
+    {
+        try
+        {
+            return FolderIntake.Caption(picture) is { Length: > 0 } caption ? caption : RepeatFolder.Of(folder, picture)?.Words ?? "";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return ""; // clean names it
+        }
     }
 
     // Why clean will drop it for certain; null where it won't, or where the beginning does not tell.

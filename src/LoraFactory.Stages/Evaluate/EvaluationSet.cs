@@ -30,21 +30,27 @@ public sealed record EvaluationSet
     public int PromptOf(int i) => i / PerPrompt;
 }
 
-/// <summary>An estimate with its 95 % interval; N counts what is independent: prompts.</summary>
+/// <summary>An estimate with its 95 % interval, NaN where there is none; N counts what is independent: prompts.</summary>
 public readonly record struct Interval(double Value, double Low, double High, int N);
 
 /// <summary>Intervals over prompts: pictures of one prompt are not independent, prompts are.</summary>
 public static class Intervals
 {
+    /// <summary>Of fewer prompts there is no interval: resampling one only repeats it, and two say next to nothing of how prompts differ.</summary>
+    public const int Fewest = 3;
+
     private const int Resamples = 2000;
     private const double Confidence = 0.95;
 
     /// <summary>
     /// Percentile bootstrap (Efron 1979) of a statistic of the pictures, by resampling whole prompts. Deterministic: the seed is fixed.
+    /// Of fewer than <see cref="Fewest"/> prompts the interval is NaN, so that no gate on its ends holds.
     /// </summary>
     public static Interval Bootstrap(EvaluationSet set, Func<IReadOnlyList<int>, double> statistic)
     {
         var prompts = set.Prompts.Count;
+        var estimate = statistic([.. Enumerable.Range(0, set.Adapter.Count)]);
+        if (prompts < Fewest) return new(estimate, double.NaN, double.NaN, prompts);
         var random = new Random(20240607);
         var values = new double[Resamples];
         var rows = new List<int>(set.Adapter.Count);
@@ -60,7 +66,7 @@ public static class Intervals
         }
         Array.Sort(values);
         var interval = Models.Scoring.Bootstrap.Percentile(values, Confidence);
-        return new(statistic([.. Enumerable.Range(0, set.Adapter.Count)]), interval.Low, interval.High, prompts);
+        return new(estimate, interval.Low, interval.High, prompts);
     }
 
     /// <summary>

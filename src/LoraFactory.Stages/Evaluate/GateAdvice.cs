@@ -50,9 +50,10 @@ public static class GateAdvice
         return advice;
     }
 
-    // The interval of n prompts narrows with their square root.
-    private static string Undecided(Metric m, double bar)
+    // The interval of n prompts narrows with their square root; without one, that there are too few of them is said already.
+    private static string? Undecided(Metric m, double bar)
     {
+        if (double.IsNaN(m.Low)) return null;
         var needed = m.N * Math.Pow((m.Value - m.Low) / (m.Value - bar), 2);
         return needed <= MostPrompts ? string.Create(CultureInfo.InvariantCulture, $"on the right side, but the interval of {m.N} prompts reaches over the gate: about {Math.Max(m.N + 1, Math.Ceiling(needed))} prompts (evaluate.prompts) would tell.")
             : $"too near to the gate to tell with any reasonable number of prompts (now {m.N}): take it as missed, and train a little longer.";

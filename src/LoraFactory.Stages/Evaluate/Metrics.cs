@@ -170,7 +170,9 @@ public static class Metrics
     {
         var metrics = All.Select(m => m.Measure(set)).ToList();
         var failed = metrics.Where(m => m.Passed == false).ToList();
-        var verdict = failed.Count == 0
+        var verdict = set.Prompts.Count < Intervals.Fewest
+            ? $"Not passed: the gates need intervals, and {set.Prompts.Count} prompt{(set.Prompts.Count == 1 ? " has" : "s have")} none; name at least {EvaluateOptions.EnoughPrompts} in evaluate.prompts."
+            : failed.Count == 0
             ? $"Passed: all {metrics.Count(m => m.Passed is not null)} gates hold."
             : $"Not passed: {string.Join("; ", failed.Select(m => $"{m.Name} is {m.Value:F3} [{m.Low:F3}, {m.High:F3}] where the gate is {m.Gate}"))}.";
         return (metrics, failed.Count == 0, verdict);

@@ -30,6 +30,7 @@ public sealed class CheckCommandTests : IDisposable
             deploy:
               store: {folder.File("a-file")}/store
               port: {((IPEndPoint)taken.LocalEndpoint).Port}
+            evaluate: {"{prompts: [a, b, c, d, e, f, g, h]}"}
             """);
         var (code, text, _) = await Run("check", recipe);
         var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
@@ -90,7 +91,7 @@ public sealed class CheckCommandTests : IDisposable
         Assert.Contains($"pictures from {folder.File("my pictures: 2026")}, name and trigger ink. Next: ", said, StringComparison.Ordinal);
         var recipe = RecipeReader.Read(path, environment: new Dictionary<string, string>()).OrThrow();
         Assert.Equal(new Recipe().Label with { Source = "folder", Folder = folder.File("my pictures: 2026"), Trigger = "ink", TriggerForms = recipe.Label.TriggerForms }, recipe.Label);
-        Assert.Equal("ink", recipe.Name);
+        Assert.Equal(("ink", 8), (recipe.Name, recipe.Evaluate.Prompts.Count));
         var (_, text, _) = await Run("check", path, "--strict", "--set", "deploy.port=0");
         Assert.Equal($"note LR205 label.folder: 9 pictures, 1 with a caption beside them. ink.yaml:{Array.FindIndex(File.ReadAllLines(path), l => l.StartsWith("  folder:", StringComparison.Ordinal)) + 1}\n{path}: ok\n", text);
     }
@@ -104,7 +105,11 @@ public sealed class CheckCommandTests : IDisposable
         var (code, said, _) = await Run("init", folder.File(file));
         Assert.Equal((0, true), (code, said.Contains($"lora init {folder.File(file)} --force --pictures DIR", StringComparison.Ordinal)));
         var reading = RecipeReader.Read(folder.File(file), environment: new Dictionary<string, string>());
-        Assert.Equal((name, "seed.topic seed.urls"), (reading.Recipe.Name, string.Join(' ', reading.Problems.Select(p => p.Key)))); // what it asks to be set
+        Assert.Equal((name, "seed.topic seed.urls evaluate.prompts"), (reading.Recipe.Name, string.Join(' ', reading.Problems.Select(p => p.Key)))); // what it asks to be set; the prompts hold {trigger}
+        Assert.Contains("Next: set seed.topic, seed.urls and label.trigger, then", said, StringComparison.Ordinal);
+        var example = RecipeReader.Read(Path.Combine(TestData.Root, "recipes", "sd15.yaml"), environment: new Dictionary<string, string>()).OrThrow();
+        Assert.Equal((8, string.Join('\n', example.Evaluate.Prompts)), (reading.Recipe.Evaluate.Prompts.Count, string.Join('\n', reading.Recipe.Evaluate.Prompts)));
+        Assert.Contains($"\n  prompts:\n    - \"{example.Evaluate.Prompts[0]}\"\n", File.ReadAllText(folder.File(file)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -192,6 +197,21 @@ public sealed class CheckCommandTests : IDisposable
         Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9)]);
         var (code, text, _) = await Run("check", Recipe($"deploy: {{port: 0}}\nevaluate:\n  prompts: [{string.Join(", ", Enumerable.Range(0, prompts).Select(i => $"\"thing {i}\""))}]"));
         Assert.Equal((0, warned), (code, text.Contains("warning LR153 evaluate.prompts: ", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(0, "somebody/clip", 2)] // one picture's and the trigger alone
+    [InlineData(6, "somebody/clip", 8)]
+    [InlineData(0, "pocket-clip", 9)] // the captioner describes them
+    public async Task Too_few_different_captions_are_a_warning_where_they_become_the_prompts(int captions, string clip, int prompts)
+    {
+        Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9)]);
+        for (var i = 1; i <= captions; i++) File.WriteAllText(folder.File($"pictures/p{i}.txt"), $"thing {i}");
+        var recipe = Recipe($"base: {{clip: {clip}}}\ndeploy: {{port: 0}}");
+        var (_, text, _) = await Run("check", recipe);
+        Assert.Equal(prompts < 8, text.Contains("warning LR212 evaluate.prompts: none are named, and the captions that would be drawn instead make 2: 2 prompts are too few", StringComparison.Ordinal));
+        Assert.Equal(prompts < 8, text.Contains("LR212", StringComparison.Ordinal));
+        Assert.DoesNotContain("LR212", (await Run("check", recipe, "--set", "evaluate.prompts=[a, b, c, d, e, f, g, h]")).Output, StringComparison.Ordinal);
     }
 
     [Fact]

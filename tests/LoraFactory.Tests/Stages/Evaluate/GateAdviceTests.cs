@@ -40,6 +40,31 @@ public sealed class GateAdviceTests
             foreach (var value in (double[])[-1, 0.1, 0.4, 0.6, 0.9]) Assert.Single(Of(Missed(name, value, -2)));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Of_fewer_than_three_prompts_there_is_no_interval_and_no_gate_on_one_holds(int prompts)
+    {
+        static float[] Of(params int[] axes) => [.. Enumerable.Range(0, 32).Select(k => axes.Contains(k) ? (float)(1 / Math.Sqrt(axes.Length)) : 0)];
+        var set = new EvaluationSet
+        {
+            Prompts = [.. Enumerable.Range(0, prompts).Select(p => Of(p))],
+            PerPrompt = 2,
+            Base = [.. Enumerable.Range(0, 2 * prompts).Select(i => Of(20 + i))],
+            Adapter = [.. Enumerable.Range(0, 2 * prompts).Select(i => Of(i / 2, 10 + i))], // what is asked for, each in its own way
+            HeldOut = [], HeldOutCaptions = [], Trained = [Of(30), Of(31)], TrainedCaptions = [Of(30), Of(31)],
+        };
+        var (metrics, passed, verdict) = Metrics.Judge(set);
+        var fits = metrics.Single(m => m.Name == "clip_score_delta");
+        Assert.Equal((prompts >= 3, prompts >= 3, prompts), (passed, fits.Passed, fits.N));
+        Assert.Equal(Math.Sqrt(0.5), fits.Value, 6);
+        if (prompts >= 3) return;
+        Assert.All(metrics.Where(m => m.Name != "memorisation"), m => Assert.True(double.IsNaN(m.Low) && double.IsNaN(m.High), m.ToString()));
+        Assert.Equal($"Not passed: the gates need intervals, and {(prompts == 1 ? "1 prompt has" : "2 prompts have")} none; name at least 8 in evaluate.prompts.", verdict);
+        Assert.StartsWith($"evaluate.prompts: {prompts} prompt", Assert.Single(GateAdvice.Of(metrics, Plan, new(600, null), 2)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Advice_never_pulls_both_ways()
     {
