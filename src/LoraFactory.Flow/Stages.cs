@@ -84,6 +84,8 @@ public sealed record StageContext
     public required RunDirectory Run { get; init; }
     /// <summary>The effective recipe.</summary>
     public required Recipe Recipe { get; init; }
+    /// <summary>The recipe before a decision of feedback changed it, kept as the run's recipe.yaml; null where none did.</summary>
+    public Recipe? Given { get; init; }
     /// <summary>Where progress goes.</summary>
     public required IProgressBoard Progress { get; init; }
     /// <summary>The clock.</summary>

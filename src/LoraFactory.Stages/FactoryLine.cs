@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using LoraFactory.Flow;
+using Microsoft.Data.Sqlite;
 
 namespace LoraFactory.Stages;
 
@@ -82,10 +83,9 @@ public sealed class FactoryLine
         var hash = StageInputs.Hash(stage, context.Recipe, Version, files);
         var directory = context.Run.Of(stage.Name);
         var shelf = new ResultShelf(context.Run, stage.Name);
-        if (!forced) shelf.TakeUp(hash);
+        shelf.TakeUp(hash, forced);
         var marker = ResultShelf.Attempt(directory);
-        // forced anew, unless what a forced run left behind was interrupted and not failed: "the same command again goes on"
-        var continued = marker?.Hash == hash && (!forced || marker is { Forced: true, Failed: false });
+        var continued = marker is not null && marker.GoesOn(hash, forced);
         if (!forced && !continued && ResultShelf.Finished(directory) is { } before && before.Hash == hash
             && before.Outputs.All(o => File.Exists(Path.Combine(directory, o))) && Stands(stage, context))
             return new StageResult(before, Skipped: true);
@@ -133,7 +133,7 @@ public sealed class FactoryLine
             var marker = Path.Combine(directory, StageMarker.FileName);
             try
             {
-                if (ResultShelf.Attempt(directory) is { } mine) RunDirectory.WriteJson(marker, mine with { Failed = true });
+                if (ResultShelf.Attempt(directory) is { } mine) RunDirectory.WriteJson(marker, mine with { Failed = !LackedRoom(e) });
             }
             catch (Exception second) when (second is LoraException or IOException or UnauthorizedAccessException)
             {
@@ -146,6 +146,10 @@ public sealed class FactoryLine
             throw;
         }
     }
+
+    // What a full or locked disk stopped is none the worse for it: with room it goes on, as after an interruption.
+    private static bool LackedRoom(Exception? failure) =>
+        failure is not null && (DiskFault.Of(failure) is not null || failure is SqliteException { SqliteErrorCode: 13 } || LackedRoom(failure.InnerException));
 
     private static string[] OutputsOf(string directory) =>
         [.. Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(directory, f))

@@ -2,7 +2,7 @@ using LoraFactory.Flow;
 
 namespace LoraFactory.Stages;
 
-/// <summary>The run's recipe.yaml: the effective recipe that its results were made by.</summary>
+/// <summary>The run's recipe.yaml: the effective recipe that its results were made by; a decision that changed it stays beside it (<see cref="Continuation"/>).</summary>
 internal sealed class KeptRecipe
 {
     private readonly string path;
@@ -15,7 +15,7 @@ internal sealed class KeptRecipe
     {
         var path = Path.Combine(context.Run.Path, "recipe.yaml");
         var kept = new KeptRecipe(path, File.Exists(path) ? File.ReadAllText(path) : null);
-        AtomicFile.WriteText(path, RecipeText.Effective(context.Recipe, origins));
+        AtomicFile.WriteText(path, RecipeText.Effective(context.Given ?? context.Recipe, origins));
         return kept;
     }
 

@@ -27,11 +27,14 @@ internal sealed class ResultShelf
     public string Unfinished { get; }
 
     /// <summary>Brings into place what fits <paramref name="hash"/>: a finished result that was set aside, else an attempt that can go on.</summary>
-    public void TakeUp(string hash)
+    /// <param name="hash">The stage's hash now.</param>
+    /// <param name="forced">Asked for anew: then only an attempt that was asked for anew too, and did not fail by itself.</param>
+    public void TakeUp(string hash, bool forced)
     {
-        if (Finished(place)?.Hash == hash || Attempt(place)?.Hash == hash) return;
-        if (Finished(Before)?.Hash == hash) GiveBack();
-        else if (Attempt(Unfinished)?.Hash == hash)
+        var resting = Attempt(Unfinished) is { } attempt && attempt.GoesOn(hash, forced);
+        if (Attempt(place)?.Hash == hash || (!forced && Finished(place)?.Hash == hash)) return;
+        if (!forced && Finished(Before)?.Hash == hash) GiveBack();
+        else if (resting)
         {
             if (Finished(place) is not null) Move(place, Before);
             Move(Unfinished, place);

@@ -18,6 +18,7 @@ public static partial class Retraining
     /// <exception cref="LoraException">There is no decision, it cannot be read, or the recipe's web is there only while the demo plays it.</exception>
     public static Continuation? Begin(RunDirectory run, Recipe recipe, DateTimeOffset now)
     {
+        using var held = RunLock.Take(run); // what is training now must not pass for what was decided since
         if (Wanted(run) is not { } from) return null;
         var id = ContentId.OfFile(run.File(StageName.Feedback, FileName))[..16];
         var before = Of(run);

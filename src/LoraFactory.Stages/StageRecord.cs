@@ -47,4 +47,7 @@ public sealed record StageRecord
 internal sealed record StageMarker(string Hash, int Attempts, DateTimeOffset Started, bool Forced = false, bool Failed = false)
 {
     public const string FileName = ".working.json";
+
+    /// <summary>Whether the same command goes on from it: what is forced begins anew, unless a forced run left it and was interrupted or ran out of room.</summary>
+    public bool GoesOn(string hash, bool forced) => Hash == hash && (!forced || this is { Forced: true, Failed: false });
 }

@@ -64,14 +64,15 @@ public sealed class RunCommand : ICommandFile
     {
         if (line.Names.Count == 0) throw new LoraException("this build has no stages.");
         using var board = world.NewBoard();
+        var given = reading;
         if (Retraining.Of(run) is { } continuation)
         {
             board.Line(continuation.Summary);
             reading = continuation.Applied(reading);
             if (Retraining.Pending(run) is { } pending && !(request.From <= pending) && !(request.To < pending)) request = request with { From = pending };
         }
-        var context = new StageContext { Run = run, Recipe = reading.Recipe, Progress = board, Clock = world.Clock, Seed = reading.Recipe.RandomSeed };
-        await line.RunAsync(context, request, reading.Origins, result =>
+        var context = new StageContext { Run = run, Recipe = reading.Recipe, Given = given.Recipe, Progress = board, Clock = world.Clock, Seed = reading.Recipe.RandomSeed };
+        await line.RunAsync(context, request, given.Origins, result =>
         {
             results.ForPrograms(new { result.Record.Stage, result.Skipped, result.Record.In, result.Record.Out, result.Record.Dropped, result.Record.Seconds, result.Record.Summary, Run = run.Path });
             if (!results.Json) board.Line(Describe(result));

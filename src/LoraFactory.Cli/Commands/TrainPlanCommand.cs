@@ -29,9 +29,8 @@ public sealed class TrainPlanCommand : ICommandFile
             var reading = RecipeReader.Read(recipe, []);
             reading.OrThrow();
             var run = new RunDirectory(path);
-            if (parsed.GetValue(again) && Directory.Exists(run.Of(StageName.Train))) Directory.Delete(run.Of(StageName.Train), recursive: true);
             var results = ResultLines.Of(world, parsed);
-            await RunCommand.RunLine(world, new FactoryLine([new TrainStage()]), run, reading, new LineRequest(), results, token);
+            await RunCommand.RunLine(world, new FactoryLine([new TrainStage()]), run, reading, new LineRequest(From: parsed.GetValue(again) ? StageName.Train : null), results, token);
             RunCommand.WriteResults(results, run);
             return (int)ExitCode.Done;
         });

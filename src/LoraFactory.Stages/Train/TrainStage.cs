@@ -52,7 +52,7 @@ public sealed class TrainStage : IStage
         }
         catch (TorchException e) when (e.Error == TorchError.OutOfMemory)
         {
-            throw new LoraException("Training ran out of memory. Lower train.batch_size (raise train.gradient_accumulation instead), set train.gradient_checkpointing: true, or lower train.resolution; the run goes on from its checkpoint.", inner: e);
+            throw new LoraException("Training ran out of memory. Lower train.batch_size (raise train.gradient_accumulation instead), set train.gradient_checkpointing: true, or lower train.resolution, and training begins anew; where more memory is free, the same command goes on from the checkpoint.", inner: e);
         }
     }
 

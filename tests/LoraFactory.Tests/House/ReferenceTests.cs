@@ -76,19 +76,29 @@ public sealed partial class ReferenceTests
                 if (words[0] == "Stages" && words.Length > 1 && StageNames.Contains(words[1]) && words[1] != stage) offenders.Add($"{file} names LoraFactory.{named}");
                 if (words[0] is "Models" or "Torch" && !TensorStages.Contains(stage)) offenders.Add($"{file} names LoraFactory.{named}");
             }
+            foreach (var word in RelativeNamesIn(file))
+                if (StageNames.Contains(word) ? word != stage : !TensorStages.Contains(stage)) offenders.Add($"{file} names {word}.");
         }
         SourceTree.NoOffenders(offenders);
     }
 
     /// <summary>What follows "LoraFactory." in using directives and qualified names, comments and own namespace left out.</summary>
-    private static IEnumerable<string> NamesIn(string file)
-    {
-        foreach (var line in SourceTree.Read(file).Split('\n').Select(l => l.Trim()))
-        {
-            if (line.StartsWith("//", StringComparison.Ordinal) || line.StartsWith("namespace ", StringComparison.Ordinal)) continue;
-            foreach (Match match in Qualified().Matches(line)) yield return match.Groups["name"].Value;
-        }
-    }
+    private static IEnumerable<string> NamesIn(string file) => Code(file).SelectMany(line => Qualified().Matches(line)).Select(m => m.Groups["name"].Value);
+
+    /// <summary>Stages and engine projects named without "LoraFactory." before them, as code within namespace LoraFactory.Stages may.</summary>
+    private static IEnumerable<string> RelativeNamesIn(string file) => Code(file).SelectMany(line => Relative().Matches(line)).Select(m => m.Groups["name"].Value);
+
+    private static IEnumerable<string> Code(string file) =>
+        SourceTree.Read(file).Split('\n').Select(l => l.Trim()).Where(l => !l.StartsWith("//", StringComparison.Ordinal) && !l.StartsWith("namespace ", StringComparison.Ordinal));
+
+    [Theory]
+    [InlineData("var a = Models.Scoring.Bootstrap.Of(b);", "Models")]
+    [InlineData("return (new Evaluate.Metrics(), 1);", "Evaluate")]
+    [InlineData("recipe.Evaluate.Prompts, StageName.Train.ToString(), \"Train.x\"", null)]
+    public void A_name_without_its_root_is_seen(string line, string? name) => Assert.Equal(name, Relative().Match(line) is { Success: true } match ? match.Groups["name"].Value : null);
+
+    [GeneratedRegex(@"(?<![\w/.""])(?<name>Crawl|Clean|Label|Configure|Train|Evaluate|Deploy|Feedback|Models|Torch)\.[A-Z]", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Relative();
 
     [GeneratedRegex(@"(?<![\w/.""])LoraFactory\.(?<name>[A-Z]\w*(\.[A-Z]\w*)*)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Qualified();

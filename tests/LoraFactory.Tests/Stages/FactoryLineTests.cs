@@ -261,6 +261,27 @@ public sealed class FactoryLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Forced_again_and_out_of_room_it_goes_on_with_the_same_command()
+    {
+        await RunAsync(Line(), Context());
+        var (result, force) = (Text("2-clean"), new LineRequest(From: StageName.Clean));
+        var full = new LoraException("the disk is full", inner: new IOException("No space left on device", 28));
+        await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(Ends(full)), Context(), force));
+        Assert.Equal((result, "half "), (Text("2-clean"), Text("2-clean.unfinished", "half.txt")));
+        await Assert.ThrowsAsync<LoraException>(() => RunAsync(Line(Ends(full)), Context(), force));
+        Assert.Equal("half half ", Text("2-clean.unfinished", "half.txt"));
+        Assert.Equal("Clean Label", await RunAsync(Line((_, _) => Task.CompletedTask), Context(), force));
+        Assert.Equal("half half ", Text("2-clean", "half.txt"));
+    }
+
+    [Fact]
+    public async Task What_feedback_changed_is_not_kept_as_the_users_own_recipe()
+    {
+        await RunAsync(Line(), Context() with { Recipe = new Recipe { RandomSeed = 43 }, Given = new Recipe { RandomSeed = 42 } });
+        Assert.Contains("random_seed: 42", Recipe(Context()));
+    }
+
+    [Fact]
     public async Task Two_lines_on_one_run_do_not_mix()
     {
         using var held = RunLock.Take(Context().Run);

@@ -47,6 +47,15 @@ public sealed class RetrainingTests : IDisposable
     }
 
     [Fact]
+    public void A_decision_waits_for_what_the_run_is_doing()
+    {
+        Low();
+        using (RunLock.Take(run)) Assert.Contains("being worked on", Assert.Throws<LoraException>(() => Retraining.Begin(run, Crawling, Now)).Message);
+        Assert.Null(Retraining.Of(run));
+        Assert.NotNull(Retraining.Begin(run, Crawling, Now));
+    }
+
+    [Fact]
     public void A_folder_of_own_pictures_is_trained_on_again_with_other_numbers_and_prompts()
     {
         Low(1, "a pink cat");

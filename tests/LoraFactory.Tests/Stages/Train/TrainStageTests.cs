@@ -146,6 +146,25 @@ public sealed class TrainStageTests
         Assert.Contains("train.rank", await Refusal(plan with { BasePath = "/gone/base", Train = plan.Train with { Rank = 0 } }), StringComparison.Ordinal); // found by the recipe's name for it
     }
 
+    [Fact]
+    public async Task Asked_for_again_and_refused_it_keeps_the_adapter()
+    {
+        var run = TrainRun.Make(TestData.NewFolder(), TrainRun.Options with { Steps = 2 });
+        var (plan, adapter) = (run.File(StageName.Configure, "plan.yaml"), run.File(StageName.Train, "adapter.safetensors"));
+        async Task<int> Again(params string[] more) => (await Cli.FinishedLine.LoraAsync(["train-plan", run.Path, .. more], TestContext.Current.CancellationToken)).Code;
+        Assert.Equal(0, await Again());
+        var (bytes, whole) = (File.ReadAllBytes(adapter), File.ReadAllBytes(plan));
+        PlanFile.Write(plan, PlanFile.Read(plan) with { TrainSampleIds = ["nobody"] });
+        Assert.NotEqual(0, await Again("--again"));
+        using (LoraFactory.Stages.RunLock.Take(run)) Assert.NotEqual(0, await Again("--again"));
+        Assert.Equal(bytes, File.ReadAllBytes(adapter));
+        File.WriteAllBytes(plan, whole);
+        var trained = File.GetLastWriteTimeUtc(adapter);
+        Assert.Equal(0, await Again("--again"));
+        Assert.True(File.GetLastWriteTimeUtc(adapter) > trained);
+        Assert.Equal(bytes, File.ReadAllBytes(adapter));
+    }
+
     private static int Lines(string path)
     {
         try
