@@ -25,6 +25,8 @@ public sealed record StoredAdapter
     public int? Replaced { get; init; }
     /// <summary>True when a person put it into service in spite of its gates.</summary>
     public bool Forced { get; init; }
+    /// <summary>True when a person put another version into its place: then deploying the same bytes again does not make it champion.</summary>
+    public bool Withdrawn { get; init; }
     /// <summary>Id of the decision that called for it, null where there was none.</summary>
     public string? Decision { get; init; }
     /// <summary>Run directory that it came from, absolute; in versions.json as <see cref="KeptPath"/> has it.</summary>
@@ -43,6 +45,7 @@ public sealed class AdapterStore(string folder)
 {
     private const string Outgoing = ".outgoing";
     private const string ByHand = "promoted by hand; as a candidate: ";
+    private const string ByPerson = "a person put another version into its place";
 
     /// <summary>Absolute path.</summary>
     public string Folder { get; } = Path.GetFullPath(folder);
@@ -93,8 +96,8 @@ public sealed class AdapterStore(string folder)
 
     /// <summary>
     /// Takes in a copy of a bundle as the next version; the bundle may lie on another disk. The same adapter bytes are not stored twice: the
-    /// version that is there gets the bundle and the state, except that a person's forced promotion stands: missed gates make no candidate of it
-    /// again. A new champion retires the one before.
+    /// version that is there gets the bundle and the state, except that what a person decided stands: missed gates make no candidate again of a
+    /// forced promotion, and a version that a person went back from does not go live again. A new champion retires the one before.
     /// </summary>
     public StoredAdapter Add(StoredAdapter adapter, string bundle)
     {
@@ -103,9 +106,9 @@ public sealed class AdapterStore(string folder)
         var known = versions.FindIndex(v => v.Sha256 == adapter.Sha256);
         var stored = adapter with { Version = known >= 0 ? versions[known].Version : versions.Count == 0 ? 1 : versions.Max(v => v.Version) + 1 };
         Place(bundle, PlaceOf(stored));
-        stored = stored with { Replaced = known >= 0 ? versions[known].Replaced : null };
+        stored = stored with { Replaced = known >= 0 ? versions[known].Replaced : null, Withdrawn = known >= 0 && versions[known].Withdrawn };
         if (known >= 0) stored = Standing(versions[known], stored);
-        if (stored.State == "champion") stored = Succeed(versions, stored, back: false);
+        if (stored.State == "champion") stored = Succeed(versions, stored, back: false, "another version took over");
         else if (known >= 0) versions[known] = stored;
         else versions.Add(stored);
         Write(adapter.Name, versions);
@@ -115,6 +118,7 @@ public sealed class AdapterStore(string folder)
     // What misses its gates is what was promoted in spite of them; without a certificate nothing goes live. Went back from or taken over, it stays so.
     private static StoredAdapter Standing(StoredAdapter before, StoredAdapter again)
     {
+        if (before.Withdrawn && again.State == "champion") return again with { Forced = before.Forced, State = "retired", Why = ByPerson + ", and deploying the same bytes again does not undo that" };
         if (!IsForced(before) || again.State == "refused") return again;
         if (again.State != "candidate") return again with { Forced = true };
         return again with { Forced = true, State = before.State, Why = before.State == "champion" ? ByHand + again.Why : before.Why };
@@ -152,8 +156,10 @@ public sealed class AdapterStore(string folder)
         if (Versions(name).Count == 0) throw new LoraException($"{Folder} has no adapter {name}; it has {(Names.Count == 0 ? "none yet" : string.Join(", ", Names))}.", ExitCode.BadUsage);
         using var held = Lock(name);
         var versions = Versions(name).ToList();
-        var chosen = choose(versions) with { State = "champion" };
-        chosen = Succeed(versions, chosen, back);
+        var chosen = choose(versions) with { State = "champion", Withdrawn = false };
+        for (var i = 0; i < versions.Count; i++)
+            if (versions[i].State == "champion") versions[i] = versions[i] with { Withdrawn = true };
+        chosen = Succeed(versions, chosen, back, ByPerson);
         Write(name, versions);
         return chosen;
     }
@@ -179,23 +185,23 @@ public sealed class AdapterStore(string folder)
         : versions.FindLast(v => v.State == "retired" && v.Version < version.Version && v.Replaced is null);
 
     // Going back along the line leaves it as it is; any other way a version comes to its front, and those beside its old place close up.
-    private static StoredAdapter Succeed(List<StoredAdapter> versions, StoredAdapter chosen, bool back)
+    private static StoredAdapter Succeed(List<StoredAdapter> versions, StoredAdapter chosen, bool back, string why)
     {
         var line = Line(versions);
         var at = line.FindIndex(v => v.Version == chosen.Version);
         if (at < 0 || at > 0 && !back) chosen = chosen with { Replaced = line.Count > 0 ? line[0].Version : null };
         if (at > 0 && !back) versions[versions.IndexOf(line[at - 1])] = line[at - 1] with { Replaced = at + 1 < line.Count ? line[at + 1].Version : null };
-        Retire(versions);
+        Retire(versions, why);
         var place = versions.FindIndex(v => v.Version == chosen.Version);
         if (place >= 0) versions[place] = chosen;
         else versions.Add(chosen);
         return chosen;
     }
 
-    private static void Retire(List<StoredAdapter> versions)
+    private static void Retire(List<StoredAdapter> versions, string why)
     {
         for (var i = 0; i < versions.Count; i++)
-            if (versions[i].State == "champion") versions[i] = versions[i] with { State = "retired", Why = "another version took over" };
+            if (versions[i].State == "champion") versions[i] = versions[i] with { State = "retired", Why = why };
     }
 
     // Copied aside and renamed; the bundle that was there goes only when the new one stands.
