@@ -8,7 +8,7 @@ namespace LoraFactory.Stages;
 /// </summary>
 public sealed record Continuation
 {
-    /// <summary>Id of the decision: SHA-256 of decision.json, first 16 hex digits.</summary>
+    /// <summary>Id of the decision; where decision.json is from before it held one, that file's SHA-256, first 16 hex digits.</summary>
     public required string Decision { get; init; }
     /// <summary>The decision's reason.</summary>
     public required string Why { get; init; }

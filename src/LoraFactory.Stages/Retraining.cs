@@ -12,20 +12,20 @@ public static partial class Retraining
     private const int LongestPrompt = 300;
 
     /// <summary>
-    /// Begins to carry out the decision, or finds that it was begun before: then the same comes back, and the line goes on where it stopped. Null
-    /// when nothing is to be trained again.
+    /// Begins to carry out the decision, or finds that it was begun before: then the same comes back, and the line goes on where it stopped, whatever
+    /// became of the new version: another round needs new ratings. Null when nothing is to be trained again.
     /// </summary>
     /// <exception cref="LoraException">There is no decision, it cannot be read, or the recipe's web is there only while the demo plays it.</exception>
     public static Continuation? Begin(RunDirectory run, Recipe recipe, DateTimeOffset now)
     {
         using var held = RunLock.Take(run); // what is training now must not pass for what was decided since
         if (Wanted(run) is not { } from) return null;
-        var id = ContentId.OfFile(run.File(StageName.Feedback, FileName))[..16];
+        using var decision = Open(run);
+        var root = decision.RootElement;
+        var id = Text(root, "id") ?? ContentId.OfFile(run.File(StageName.Feedback, FileName))[..16]; // of a file from before it held its id
         var before = Of(run);
         if (before?.Decision == id) return before;
         Reachable(recipe);
-        using var decision = Open(run);
-        var root = decision.RootElement;
         int? parent = root.TryGetProperty("version", out var version) && version.ValueKind == JsonValueKind.Number && version.TryGetInt32(out var number) ? number : null;
         var continuation = new Continuation
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using LoraFactory.Flow;
+using LoraFactory.Stages;
 using LoraFactory.Stages.Deploy;
 using LoraFactory.Stages.Feedback;
 
@@ -28,16 +29,18 @@ public sealed class FeedbackCommand : ICommandFile
             var chosen = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets)).OrThrow();
             var (ratings, decisive) = Ratings(chosen);
             var decision = RetrainDecision.Of(chosen.Name, decisive, chosen.Feedback, world.Clock.GetUtcNow());
+            Continuation? carried = null;
             var place = Path.Combine(parsed.GetValue(runs)!, chosen.Name);
             if (ratings.Count > 0 || Directory.Exists(place)) // a recipe that never ran gets no run by being asked about
             {
                 var run = new RunDirectory(place);
                 RunDirectory.WriteLines(run.File(StageName.Feedback, "ratings.jsonl"), ratings);
                 RunDirectory.WriteJson(run.File(StageName.Feedback, "decision.json"), decision);
+                if (Retraining.Of(run) is { } last && last.Decision == decision.Id) carried = last;
             }
             var results = ResultLines.Of(world, parsed);
             results.ForPrograms(decision);
-            Show(results, decision, ratings, parsed.GetValue(recipe)!);
+            Show(results, decision, carried, ratings, parsed.GetValue(recipe)!);
             return (int)ExitCode.Done;
         });
         return command;
@@ -55,7 +58,7 @@ public sealed class FeedbackCommand : ICommandFile
 
     private static string N(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
 
-    private static void Show(ResultLines results, RetrainDecision decision, IReadOnlyList<Rating> ratings, string recipe)
+    private static void Show(ResultLines results, RetrainDecision decision, Continuation? carried, IReadOnlyList<Rating> ratings, string recipe)
     {
         if (ratings.Count == 0)
             results.ForPeople($"there are no ratings of {decision.Adapter} yet. Serve it with lora serve {recipe}, draw with <lora:{decision.Adapter}:1>, and rate pictures with POST /feedback {{\"generation_id\": …, \"rating\": 0 to 1}}; the answer to txt2img has the ids in info.generations.");
@@ -66,6 +69,8 @@ public sealed class FeedbackCommand : ICommandFile
             results.ForPeople($"version {version.Key,-4} {version.Count(),5} {figures}{(version.Key == decision.Version ? "  (decides)" : "")}");
         }
         foreach (var prompt in decision.WorstPrompts) results.ForPeople($"  rated worst: {prompt}");
-        results.ForPeople(decision.Retrain ? $"train again: {decision.Why}. Next: lora run {recipe} --continue" : $"no training: {decision.Why}.");
+        var next = carried is null ? $"Next: lora run {recipe} --continue"
+            : $"That was begun on {carried.At:u}, and there is no rating since those that it was decided on: lora run {recipe} goes on where it stopped, and a further round needs new ratings";
+        results.ForPeople(decision.Retrain ? $"train again: {decision.Why}. {next}" : $"no training: {decision.Why}.");
     }
 }

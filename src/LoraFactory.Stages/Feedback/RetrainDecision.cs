@@ -1,3 +1,4 @@
+using System.Globalization;
 using LoraFactory.Flow;
 using MathNet.Numerics.Distributions;
 
@@ -6,6 +7,8 @@ namespace LoraFactory.Stages.Feedback;
 /// <summary>What the ratings say about an adapter, and whether to train again. Written as decision.json.</summary>
 public sealed record RetrainDecision
 {
+    /// <summary>Content id of what was decided on which ratings, the newest of them standing for all: asked again without new ones, the decision is the same. Null in a file from before it was kept.</summary>
+    public string? Id { get; init; }
     /// <summary>Adapter that was rated.</summary>
     public required string Adapter { get; init; }
     /// <summary>Ratings in the window.</summary>
@@ -40,15 +43,17 @@ public sealed record RetrainDecision
         return (mean, Math.Max(0, mean - half), Math.Min(1, mean + half));
     }
 
-    /// <summary>Decides by the rule: retrain when the mean of the window is below the threshold and there are enough ratings.</summary>
+    /// <summary>Decides by the rule: retrain when the mean of the window, newest first, is below the threshold and there are enough ratings.</summary>
     public static RetrainDecision Of(string adapter, IReadOnlyList<Rating> window, FeedbackOptions options, DateTimeOffset now)
     {
         var n = window.Count;
         var (mean, from, to) = Interval([.. window.Select(r => r.Value)]);
         var enough = n >= options.MinCount;
         var low = mean < options.MinMean - 1e-9; // twenty ratings of 0.7 sum up to a little less than 14
+        int? version = window.Select(r => r.Version).Distinct().ToList() is [var only] ? only : null;
         return new()
         {
+            Id = ContentId.Of([adapter, $"{version}", enough && low ? "retrain" : "stay", .. window.Take(1).SelectMany(r => new[] { r.Generation, r.At.ToString("O", CultureInfo.InvariantCulture) })]),
             Adapter = adapter,
             Count = n,
             Mean = mean,
@@ -56,7 +61,7 @@ public sealed record RetrainDecision
             High = to,
             Retrain = enough && low,
             From = enough && low ? StageName.Crawl : null,
-            Version = window.Select(r => r.Version).Distinct().ToList() is [var only] ? only : null,
+            Version = version,
             Why = !enough ? $"only {n} rating{(n == 1 ? "" : "s")}, fewer than the {options.MinCount} that a decision needs"
                 : low ? $"the mean of the last {n} ratings, {mean:F2}, is below {options.MinMean:F2}" : $"the mean of the last {n} ratings, {mean:F2}, is at least {options.MinMean:F2}",
             At = now,

@@ -91,6 +91,43 @@ public sealed class FeedbackTests : IDisposable
     }
 
     [Fact]
+    public async Task Asked_again_without_new_ratings_a_decision_begins_no_further_round()
+    {
+        File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\ncrawl: {resolve: [\"a.test=127.0.0.1:80\"]}\nfeedback: {min_count: 3}\n");
+        var (run, recipe) = (new RunDirectory(folder.File("runs/style")), RecipeReader.Read(folder.File("style.yaml"), environment: new Dictionary<string, string>()).OrThrow());
+        using var store = new FeedbackStore(FeedbackStore.PathIn(folder.File("store")));
+        for (var i = 0; i < 3; i++) Rate(store, i, 0.4);
+        async Task<(string Said, Continuation Begun)> Asked(params string[] more)
+        {
+            var (code, text, error) = await Lora(["feedback", .. more]);
+            Assert.True(code == 0, error);
+            return (text, Retraining.Begin(run, recipe, DateTimeOffset.UtcNow)!);
+        }
+        var (said, first) = await Asked();
+        Assert.Contains("Next: lora run", said);
+        foreach (var more in (string[][])[[], ["--set", "feedback.window=50"], ["--set", "feedback.min_mean=0.9"]])
+        {
+            var (repeated, again) = await Asked(more); // the new version ended as a candidate: the same champion, the same ratings
+            Assert.Equal((first.Decision, first.At, 1), (again.Decision, again.At, again.Round));
+            Assert.Contains("a further round needs new ratings", repeated);
+        }
+        Assert.Equal(1, (await Asked("--set", "feedback.min_count=2")).Begun.Round);
+        Rate(store, 0, 0.4); // thought over again, and as low
+        Assert.Equal(2, (await Asked()).Begun.Round);
+        Rate(store, 3, 0.4);
+        Assert.Equal(3, (await Asked()).Begun.Round);
+
+        // a decision from before it held its id is known by its bytes
+        var decision = run.File(StageName.Feedback, "decision.json");
+        var old = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(decision))!.AsObject();
+        Assert.True(old.Remove("id"));
+        File.WriteAllText(decision, old.ToJsonString());
+        Assert.Null(RunDirectory.ReadJson<RetrainDecision>(decision).Id);
+        Assert.Equal((4, ContentId.OfFile(decision)[..16]), (Retraining.Begin(run, recipe, DateTimeOffset.UtcNow)!.Round, Retraining.Of(run)!.Decision));
+        Assert.Equal(4, Retraining.Begin(run, recipe, DateTimeOffset.UtcNow)!.Round);
+    }
+
+    [Fact]
     public async Task The_command_writes_what_continue_reads()
     {
         File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\n");
@@ -120,9 +157,11 @@ public sealed class FeedbackTests : IDisposable
         }
     }
 
-    private static void Rate(FeedbackStore store, int i, double value)
+    private int rated;
+
+    private void Rate(FeedbackStore store, int i, double value)
     {
         store.AddGeneration($"g{i}", "style", 1, "a cat", DateTimeOffset.UnixEpoch);
-        store.Rate($"g{i}", value, "", DateTimeOffset.UnixEpoch);
+        store.Rate($"g{i}", value, "", DateTimeOffset.UnixEpoch.AddSeconds(rated++));
     }
 }
