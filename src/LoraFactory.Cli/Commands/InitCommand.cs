@@ -56,6 +56,9 @@ public sealed class InitCommand : ICommandFile
     {
         var folder = UserPath.Expand(pictures);
         if (!Directory.Exists(folder)) throw new LoraException($"--pictures {pictures} is not a folder; name the one that holds your pictures.{NearestPath.Hint(folder)}", ExitCode.BadUsage);
-        return new() { Source = "folder", Folder = Path.GetFullPath(folder), Trigger = trigger };
+        // a recipe's paths are relative to the working directory: what lies here can be moved together with the recipe
+        var here = Path.GetRelativePath(Directory.GetCurrentDirectory(), folder);
+        var below = !Path.IsPathRooted(here) && here.Split(Path.DirectorySeparatorChar)[0] is not (".." or "~");
+        return new() { Source = "folder", Folder = below ? here : Path.GetFullPath(folder), Trigger = trigger };
     }
 }

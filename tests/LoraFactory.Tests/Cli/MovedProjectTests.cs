@@ -17,29 +17,30 @@ public sealed class MovedProjectTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    private const string Recipe = """
-        name: own
-        base: {model: models/base}
-        clean: {min_side: 32, min_kept: 4}
-        label: {source: folder, folder: pictures, trigger: blueprint}
-        train: {rank: 4, steps: 12, batch_size: 2, warmup_steps: 2, validate_every: 6, sample_every: 0, patience: 0}
-        evaluate: {prompts: ["a {trigger} of a cat", "a key at night, {trigger}"], seeds_per_prompt: 1, sampler_steps: 2}
-        deploy: {require_passed: false}
-        """;
+    private static readonly IReadOnlyList<string> Smaller =
+    [
+        .. ((string[])
+        [
+            "base.model=models/base", "clean.min_side=32", "clean.min_kept=4", "label.trigger=blueprint", "train.rank=4", "train.steps=12", "train.batch_size=2", "train.warmup_steps=2", "train.validate_every=6",
+            "train.sample_every=0", "train.patience=0", "evaluate.prompts=[\"a {trigger} of a cat\", \"a key at night, {trigger}\"]", "evaluate.seeds_per_prompt=1", "evaluate.sampler_steps=2", "deploy.require_passed=false",
+        ]).SelectMany(s => new[] { "--set", s }),
+    ];
 
     [Fact]
     public async Task A_moved_project_goes_on_evaluates_lists_and_serves_in_its_new_place()
     {
         var (old, place) = (folder.File("old/project"), folder.File("new/other-name"));
         Make(old);
-        var made = await LoraAsync(old, "run", "own.yaml", "--json");
+        await LoraAsync(old, "init", "own.yaml", "--pictures", Path.Combine(old, "pictures"));
+        Assert.DoesNotContain(old, File.ReadAllText(Path.Combine(old, "own.yaml")), StringComparison.Ordinal);
+        var made = await LoraAsync(old, ["run", "own.yaml", "--json", .. Smaller]);
         Assert.Equal(7, made.Count(l => l.TryGetProperty("skipped", out var skipped) && !skipped.GetBoolean()));
         Directory.CreateDirectory(folder.File("new"));
         Directory.Move(old, place);
         Assert.Empty(Naming(place, old));
 
-        Assert.All(await LoraAsync(place, "run", "own.yaml", "--json"), l => Assert.True(l.GetProperty("skipped").GetBoolean(), l.ToString()));
-        await LoraAsync(place, "evaluate", "own.yaml", "--again"); // with the base that the plan names
+        Assert.All(await LoraAsync(place, ["run", "own.yaml", "--json", .. Smaller]), l => Assert.True(l.GetProperty("skipped").GetBoolean(), l.ToString()));
+        await LoraAsync(place, ["evaluate", "own.yaml", "--again", .. Smaller]); // with the base that the plan names
         Assert.Empty(Naming(place, place)); // and what was made here can be moved again
 
         var run = Path.Combine(place, "runs", "own");
@@ -78,7 +79,6 @@ public sealed class MovedProjectTests : IDisposable
             Directory.CreateDirectory(Path.GetDirectoryName(to)!);
             File.Copy(file, to);
         }
-        File.WriteAllText(Path.Combine(project, "own.yaml"), Recipe);
     }
 
     // Files, of whatever kind, in which a folder's path stands.
