@@ -2,6 +2,7 @@ using System.CommandLine;
 using LoraFactory.Cli.Demo;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
+using LoraFactory.Stages.Deploy;
 
 namespace LoraFactory.Cli.Commands;
 

@@ -98,23 +98,13 @@ public sealed class DeployStage : IStage
             $"{stored.Name} version {stored.Version} is {stored.State}: {stored.Why}{Next(recipe, stored)}");
     }
 
-    private static string Next(Recipe recipe, StoredAdapter stored) => stored.State switch
+    /// <summary>What to do with a version in its state, to be put behind the sentence on it; empty where its line says that already.</summary>
+    internal static string Next(Recipe recipe, StoredAdapter stored) => stored.State switch
     {
-        "champion" => $" Serve it with: {ServeLine(recipe)}",
-        "retired" => $". lora adapters rollback {stored.Name} --version {stored.Version}{Option("--store", recipe.Deploy.Store, new DeployOptions().Store)} brings it back",
+        "champion" => $" Serve it with: {new ServeCall(recipe, recipe.Deploy.Port)}",
+        "retired" => $". lora adapters rollback {stored.Name} --version {stored.Version}{new AdapterStore(recipe.Deploy.Store).Option} brings it back",
         _ => "",
     };
-
-    // Only what differs from what lora serve takes by itself.
-    private static string ServeLine(Recipe recipe)
-    {
-        var (usual, line) = (new Recipe(), "lora serve");
-        foreach (var (option, value, known) in new[] { ("--base", recipe.Base.Model, usual.Base.Model), ("--prediction", recipe.Base.Prediction, usual.Base.Prediction), ("--store", recipe.Deploy.Store, usual.Deploy.Store) })
-            line += Option(option, value, known);
-        return line;
-    }
-
-    private static string Option(string option, string value, string known) => value == known ? "" : $" {option} {(value.Contains(' ', StringComparison.Ordinal) ? $"'{value}'" : value)}";
 
     private static Certificate Certify(StageContext context, TrainPlan plan, Device device, string file, CancellationToken token)
     {

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using LoraFactory.Cli.Demo;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Deploy;
 
@@ -51,7 +50,5 @@ public sealed class DemoCommandTests(FinishedLine line) : FinishedLineTests(line
         await using var again = LoraProcess.Start(call);
         await again.UntilAsync(() => again.Text.Contains($"on {address.GetLeftPart(UriPartial.Authority)}", StringComparison.Ordinal));
         Assert.Contains("live: <lora:tiny:1>", again.Text);
-        Assert.Equal("lora serve", $"{new ServeCall(new(), new DeployOptions().Port)}");
-        Assert.Equal("lora serve --base 'my models/base' --threads 2", $"{new ServeCall(new() { Base = new() { Model = "my models/base" }, Resources = new() { Threads = 2 } }, 7860)}");
     }
 }

@@ -1,10 +1,10 @@
 using System.Globalization;
 using LoraFactory.Flow;
 
-namespace LoraFactory.Cli.Demo;
+namespace LoraFactory.Stages.Deploy;
 
-/// <summary><c>lora serve</c> for a recipe's base and store on a port: as the demo starts it, and as a person would.</summary>
-internal sealed class ServeCall(Recipe recipe, int port)
+/// <summary><c>lora serve</c> for a recipe's base and store on a port: as the demo starts it, and as deploy tells a person to.</summary>
+public sealed class ServeCall(Recipe recipe, int port)
 {
     private static readonly Recipe Usual = new();
 
