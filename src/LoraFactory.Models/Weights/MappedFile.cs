@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace LoraFactory.Models.Weights;
@@ -7,12 +8,13 @@ namespace LoraFactory.Models.Weights;
 /// A file mapped for reading; what a tensor over it changes in place stays in this process. The mapping lives until it is disposed and every holder has let go, so that a tensor made from
 /// its bytes without a copy keeps it alive.
 /// </summary>
-public sealed unsafe class MappedFile : IDisposable
+public sealed unsafe partial class MappedFile : IDisposable
 {
     private readonly MemoryMappedFile? file;
     private readonly MemoryMappedViewAccessor? view;
     private readonly SafeMemoryMappedViewHandle? handle;
     private readonly byte* start;
+    private readonly List<(long Start, long End)> held = [];
     private bool disposed;
 
     private MappedFile(string path, MemoryMappedFile? file, MemoryMappedViewAccessor? view, long length)
@@ -69,13 +71,22 @@ public sealed unsafe class MappedFile : IDisposable
         return start + offset;
     }
 
-    /// <summary>Keeps the mapping alive until the action that comes back is called, once.</summary>
-    public Action Hold()
+    /// <summary>
+    /// Keeps the mapping alive until the action that comes back is called, once. Then the pages of these bytes leave this process's memory, unless
+    /// another holder has some of them: of a model that is converted while it is loaded only one of both forms is there.
+    /// </summary>
+    public Action Hold(long offset, long length)
     {
         if (handle is null) return () => { };
         var taken = false;
         handle.DangerousAddRef(ref taken);
-        return handle.DangerousRelease;
+        var mine = (Start: offset, End: offset + length);
+        lock (held) held.Add(mine);
+        return () =>
+        {
+            LetGo(mine);
+            handle.DangerousRelease();
+        };
     }
 
     /// <summary>Unmaps the file once the last holder has let go.</summary>
@@ -87,6 +98,23 @@ public sealed unsafe class MappedFile : IDisposable
         view?.Dispose();
         file?.Dispose();
     }
+
+    private void LetGo((long Start, long End) mine)
+    {
+        lock (held)
+        {
+            held.Remove(mine);
+            if (!OperatingSystem.IsLinux() || held.Exists(other => other.Start < mine.End && mine.Start < other.End)) return;
+            var page = Environment.SystemPageSize;
+            var from = ((nint)start + (nint)mine.Start + page - 1) / page * page; // a page that a neighbour shares stays
+            var until = ((nint)start + (nint)mine.End) / page * page;
+            if (until > from) _ = madvise(from, (nuint)(until - from), DontNeed); // refused where pages are locked: then they stay
+        }
+    }
+
+    private const int DontNeed = 4;
+
+    [LibraryImport("libc", SetLastError = true)] private static partial int madvise(nint address, nuint length, int advice);
 
     private void Demand(long offset, long length)
     {

@@ -118,6 +118,9 @@ public sealed unsafe class Weight
     /// <summary>Address of the first element; valid while <see cref="File"/> is held.</summary>
     public byte* Pointer => file.Pointer(offset, Count == 0 ? 0 : Reach * DTypes.Bytes(DType));
 
+    /// <summary>Keeps its bytes mapped until the action that comes back is called, see <see cref="MappedFile.Hold"/>.</summary>
+    public Action Hold() => file.Hold(offset, Count == 0 ? 0 : Reach * DTypes.Bytes(DType));
+
     /// <summary>Elements from the first to the last one addressed, inclusive.</summary>
     private long Reach
     {

@@ -17,7 +17,7 @@ public static unsafe class WeightTensors
         long[] shape = [.. weight.Shape];
         if (weight.Count > 0 && weight.Offset % DTypes.Bytes(weight.DType) == 0)
         {
-            var release = weight.File.Hold();
+            var release = weight.Hold();
             try
             {
                 return Tensor.Over((nint)weight.Pointer, shape, weight.DType, release, weight.IsContiguous ? [] : [.. weight.Strides]);

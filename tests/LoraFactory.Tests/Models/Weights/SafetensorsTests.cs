@@ -126,7 +126,7 @@ public sealed class SafetensorsTests
         Action release;
         unsafe
         {
-            release = weight.File.Hold();
+            release = weight.Hold();
             var pointer = (float*)weight.Pointer;
             file.Dispose();
             file.Dispose();

@@ -69,4 +69,38 @@ public sealed class WeightTensorsTests
 
     private static WeightToWrite Floats(string name, long[] shape, params float[] values) =>
         WeightToWrite.FromBytes(name, DType.Float32, shape, values.SelectMany(BitConverter.GetBytes).ToArray());
+
+    [Fact]
+    public void What_was_converted_leaves_no_pages_of_the_file_behind_and_changes_in_place_stay() => OnTensorThread.Run(() =>
+    {
+        const int Megabytes = 32;
+        var path = Path.Combine(TestData.NewFolder(), "big.safetensors");
+        var bytes = new byte[Megabytes << 20];
+        Array.Fill(bytes, (byte)0x3C); // 1.0586 in float16, twice
+        SafetensorsWriter.Write(path, [WeightToWrite.FromBytes("w", DType.Float16, [2, bytes.Length / 4], bytes)]);
+        using var file = SafetensorsFile.Open(path);
+        using (var half = file["w"].ToTensor())
+        {
+            Assert.Equal(bytes.Length / 2 * 1.05859375, half.To(DType.Float32).Sum(DType.Float64).Item(), 3);
+            Assert.InRange(ResidentMiB(path), Megabytes - 1, Megabytes + 1);
+        }
+        Assert.True(SpinWait.SpinUntil(() => ResidentMiB(path) < 1, TimeSpan.FromMinutes(1)), $"{ResidentMiB(path)} MiB stayed"); // let go on a thread of the pool
+
+        using var changed = file["w"].ToTensor();
+        changed.Fill_(2);
+        file["w"].Rows(1, 1).ToTensor().Dispose(); // another view of half of it goes
+        Assert.Equal(bytes.Length / 2 * 2.0, changed.To(DType.Float32).Sum(DType.Float64).Item(), 3);
+    });
+
+    // Rss of the mappings of a file, from /proc/self/smaps (proc_pid_smaps(5)).
+    private static double ResidentMiB(string path)
+    {
+        var (mine, kib) = (false, 0.0);
+        foreach (var line in File.ReadLines("/proc/self/smaps"))
+        {
+            if (line.Length > 0 && char.IsAsciiHexDigitLower(line[0]) && line.Contains('-')) mine = line.EndsWith(path, StringComparison.Ordinal);
+            else if (mine && line.StartsWith("Rss:", StringComparison.Ordinal)) kib += double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+        }
+        return kib / 1024;
+    }
 }
