@@ -28,7 +28,7 @@ public sealed class InitCommand : ICommandFile
             if (parsed.GetValue(pictures) is { } folder) recipe = recipe with { Label = Of(folder, recipe.Name) };
             AtomicFile.WriteText(path, RecipeText.Template(recipe));
             world.Out.WriteLine(recipe.Label.Source == "folder"
-                ? $"{path} written: pictures from {recipe.Label.Folder}, name and trigger {recipe.Name}. Next: name your base in base.model ({recipe.Base.Model} draws the demo's small world alone) and a full CLIP in base.clip, then lora check {path} and lora run {path}"
+                ? $"{path} written: pictures from {recipe.Label.Folder}, name and trigger {recipe.Name} (label.trigger: better a rare word that your captions do not use otherwise). Next: name your base in base.model ({recipe.Base.Model} draws the demo's small world alone) and a full CLIP in base.clip, then lora check {path} and lora run {path}"
                 : $"{path} written. Next: set seed.topic, seed.urls and label.trigger, then lora check {path} and lora run {path}. With a folder of your own pictures: lora init {path} --force --pictures DIR");
             return (int)ExitCode.Done;
         });

@@ -27,8 +27,12 @@ public sealed record LoraFacts
     public required int Steps { get; init; }
     /// <summary>Optimizer steps planned.</summary>
     public required int MaximumSteps { get; init; }
-    /// <summary>Passes over the data.</summary>
+    /// <summary>Passes over the data, the last one begun counted in.</summary>
     public int Epochs { get; init; } = 1;
+    /// <summary>Passes planned.</summary>
+    public int MaximumEpochs { get; init; } = 1;
+    /// <summary>Pictures of an optimizer step; 0: not known.</summary>
+    public int BatchSize { get; init; }
     /// <summary>Rate of the UNet.</summary>
     public required double UNetRate { get; init; }
     /// <summary>Rate of the text encoder; 0: not trained.</summary>
@@ -85,7 +89,7 @@ public static class LoraMetadata
             ["ss_seed"] = facts.Seed.ToString(CultureInfo.InvariantCulture),
             ["ss_steps"] = Whole(facts.Steps),
             ["ss_max_train_steps"] = Whole(facts.MaximumSteps),
-            ["ss_num_epochs"] = Whole(facts.Epochs),
+            ["ss_num_epochs"] = Whole(Math.Max(facts.Epochs, facts.MaximumEpochs)),
             ["ss_epoch"] = Whole(facts.Epochs),
             ["ss_learning_rate"] = Real(facts.UNetRate),
             ["ss_unet_lr"] = Real(facts.UNetRate),
@@ -106,6 +110,7 @@ public static class LoraMetadata
             ["modelspec.resolution"] = $"{Whole(facts.Resolution.Width)}x{Whole(facts.Resolution.Height)}",
             ["modelspec.prediction_type"] = facts.VPrediction ? "v" : "epsilon",
         };
+        if (facts.BatchSize > 0) text["ss_total_batch_size"] = Whole(facts.BatchSize);
         if (facts.BaseModel.Length > 0) text["ss_sd_model_name"] = facts.BaseModel;
         if (facts.Comment.Length > 0) text["ss_training_comment"] = facts.Comment;
         if (facts.Trigger.Length > 0) text["modelspec.trigger_phrase"] = facts.Trigger;

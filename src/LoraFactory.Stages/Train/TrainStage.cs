@@ -216,12 +216,15 @@ public sealed class TrainStage : IStage
     {
         Name = context.Recipe.Name,
         Rank = plan.Train.Rank,
-        Alpha = plan.Train.Alpha > 0 ? plan.Train.Alpha : plan.Train.Rank,
-        Conv = plan.Train.Targets == "all" && plan.Train.ConvRank > 0 ? (plan.Train.ConvRank, (plan.Train.Alpha > 0 ? plan.Train.Alpha : plan.Train.Rank) * plan.Train.ConvRank / plan.Train.Rank) : null,
+        Alpha = Alpha(plan.Train),
+        Conv = plan.Train.Targets != "all" ? null : plan.Train.ConvRank > 0 ? (plan.Train.ConvRank, Alpha(plan.Train) * plan.Train.ConvRank / plan.Train.Rank) : (plan.Train.Rank, Alpha(plan.Train)),
         Resolution = (plan.Train.Resolution, plan.Train.Resolution),
         Seed = context.Seed,
         Steps = trained.Held,
         MaximumSteps = plan.Train.Steps,
+        BatchSize = plan.Train.BatchSize * plan.Train.GradientAccumulation,
+        Epochs = Epochs(plan.Train, trained.Held, train),
+        MaximumEpochs = Epochs(plan.Train, plan.Train.Steps, train),
         UNetRate = plan.Train.LearningRate,
         TextEncoderRate = plan.Train.TextEncoderLearningRate,
         Schedule = plan.Train.Schedule,
@@ -235,4 +238,9 @@ public sealed class TrainStage : IStage
         BaseModel = Path.GetFileName(plan.BasePath.TrimEnd(Path.DirectorySeparatorChar)),
         MixedPrecision = plan.Train.Precision switch { "bfloat16" => "bf16", _ => "no" },
     };
+
+    private static double Alpha(TrainOptions train) => train.Alpha > 0 ? train.Alpha : train.Rank;
+
+    private static int Epochs(TrainOptions train, int steps, List<Sample> samples) =>
+        (int)Math.Ceiling((double)steps * train.BatchSize * train.GradientAccumulation / Math.Max(1, samples.Sum(s => s.Repeats)));
 }

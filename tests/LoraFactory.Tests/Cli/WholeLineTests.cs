@@ -78,6 +78,7 @@ public sealed class WholeLineTests(FinishedLine line) : FinishedLineTests(line)
             Assert.Equal(kohya.Modules.Count, same.Count);
             Assert.All(kohya.Modules, m => Assert.InRange((m.Delta() - same[(m.Component, m.Path)].Delta()).Abs().Max().Item(), 0, 1e-6));
             Assert.Equal(FinishedLine.Name, kohya.Metadata["ss_output_name"]);
+            Assert.Equal("""{"conv_dim": "4", "conv_alpha": "4.0"}""", kohya.Metadata["ss_network_args"]); // every kernel, as the demo's recipe says
         });
 
         var card = File.ReadAllText(Path.Combine(bundle, "README.md"));

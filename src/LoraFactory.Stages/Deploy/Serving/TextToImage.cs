@@ -63,7 +63,13 @@ public sealed record TextToImage
     }
 
     /// <summary>The sampler that is asked for, on the base's own noise tables; null where none is. Throws a <see cref="ModelException"/> that names those that there are.</summary>
-    public SchedulerOptions? Sampler(SchedulerOptions own)
+    public SchedulerOptions? Sampler(SchedulerOptions own) => AskedSampler is { Length: > 0 } name ? SamplerNames.Resolve(name, own) : null;
+
+    /// <summary>The sampler's name with its scheduler's, such as "DPM++ 2M Karras", as infotexts have it; empty where the base's own is taken.</summary>
+    [JsonIgnore]
+    public string AskedSampler => FullName();
+
+    private string FullName()
     {
         var name = (string.IsNullOrEmpty(SamplerName) ? SamplerIndex : SamplerName)?.Trim() ?? "";
         if (!string.IsNullOrEmpty(Scheduler) && !Scheduler.Equals(Schedulers[0], StringComparison.OrdinalIgnoreCase))
@@ -72,7 +78,7 @@ public sealed record TextToImage
             Require(name.Length > 0, $"scheduler is {Scheduler}, which goes with a sampler; give sampler_name too, such as DPM++ 2M");
             if (!name.EndsWith($" {Scheduler}", StringComparison.OrdinalIgnoreCase)) name += $" {Scheduler}";
         }
-        return name.Length == 0 ? null : SamplerNames.Resolve(name, own);
+        return name;
     }
 
     private static void Require(bool holds, string otherwise)

@@ -33,6 +33,9 @@ public sealed class TrainStageTests
             Assert.Contains(source.Names, n => n.StartsWith("lora_te_", StringComparison.Ordinal));
             Assert.Equal("2", source.Metadata["ss_network_dim"]);
             Assert.Equal(adapter.BestStep.ToString(), source.Metadata["ss_steps"]);
+            Assert.Equal(TrainRun.Options.BatchSize.ToString(), source.Metadata["ss_total_batch_size"]);
+            Assert.Equal(Math.Ceiling((double)TrainRun.Options.Steps * TrainRun.Options.BatchSize / int.Parse(source.Metadata["ss_num_train_images"])).ToString(), source.Metadata["ss_num_epochs"]);
+            Assert.Equal(TrainRun.Options.Targets == "all", source.Metadata["ss_network_args"].Contains("conv_dim"));
             Assert.Equal(64, source.Metadata["sshs_model_hash"].Length);
             Assert.DoesNotContain(source.Metadata.Keys, k => k.Contains("_at", StringComparison.Ordinal) || k.EndsWith("date", StringComparison.Ordinal));
         }

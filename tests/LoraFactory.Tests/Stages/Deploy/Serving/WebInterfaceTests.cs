@@ -91,6 +91,8 @@ public sealed class WebInterfaceTests(PocketService service) : IClassFixture<Poc
         Assert.Equal(together.Pngs, images[..2]);
         Assert.Equal((await service.DrawAsync("a cat", seed: 42, batch: 2)).Pngs, images[2..]);
         Assert.Contains("Seed: 43,", info.GetProperty("infotexts")[3].GetString());
+        (_, body) = await service.PostAsync(Draw, new { prompt = "a cat", negative_prompt = "snow", seed = 40, steps = 3, sampler_name = "dpm++ 2m", scheduler = "Karras" });
+        Assert.StartsWith("a cat\nNegative prompt: snow\nSteps: 3, Sampler: dpm++ 2m Karras, CFG scale: ", JsonSerializer.Deserialize<JsonElement>(body.GetProperty("info").GetString()!).GetProperty("infotexts")[0].GetString());
         await Refused("{\"n_iter\": 0}", "n_iter is 0; valid: 1 to 16");
         await Refused("{\"n_iter\": 17}", "n_iter is 17");
         await Refused("{\"n_iter\": 3, \"batch_size\": 8}", "24 of 64×64 is too much for one request");
