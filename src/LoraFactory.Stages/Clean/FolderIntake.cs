@@ -1,4 +1,3 @@
-using System.Text;
 using LoraFactory.Flow;
 
 namespace LoraFactory.Stages.Clean;
@@ -10,7 +9,6 @@ namespace LoraFactory.Stages.Clean;
 internal static class FolderIntake
 {
     private const int MaxFiles = 1_000_000;
-    private const int MaxCaptionBytes = 64 * 1024;
     private const long MaxPictureBytes = 1L << 30;
     private static readonly HashSet<string> Extensions = new(StringComparer.OrdinalIgnoreCase) { ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff" };
     private static readonly string[] CaptionExtensions = [".txt", ".caption"];
@@ -33,7 +31,9 @@ internal static class FolderIntake
     {
         var candidates = new List<Candidate>();
         var drops = new List<Drop>();
-        foreach (var file in Pictures(folder))
+        var pictures = Pictures(folder);
+        if (NotText(pictures) is { } fault) throw new LoraException($"label.folder: {fault}", ExitCode.BadUsage);
+        foreach (var file in pictures)
         {
             token.ThrowIfCancellationRequested();
             progress.Advance();
@@ -76,14 +76,25 @@ internal static class FolderIntake
     public static string? CaptionPath(string picture) => CaptionExtensions.Select(e => Path.ChangeExtension(picture, e)).FirstOrDefault(File.Exists);
 
     /// <summary>What stands beside a picture, its white space tidied; empty where nothing does.</summary>
-    public static string Caption(string picture)
+    public static string Caption(string picture) => CaptionPath(picture) is { } path ? CaptionFile.Read(path) ?? "" : ""; // NotText names the others
+
+    /// <summary>One sentence about the caption files that are no text, which training would learn as rubbish; null where all are.</summary>
+    public static string? NotText(IEnumerable<string> pictures)
     {
-        if (CaptionPath(picture) is not { } path) return "";
-        using var stream = File.OpenRead(path);
-        var bytes = new byte[(int)Math.Min(stream.Length, MaxCaptionBytes)];
-        stream.ReadExactly(bytes);
-        // The user's own words: only white space is tidied.
-        var text = Encoding.UTF8.GetString(bytes).TrimStart('\ufeff');
-        return string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        var files = Captions(pictures).Distinct(StringComparer.Ordinal).Where(IsNotText).ToList();
+        if (files.Count == 0) return null;
+        return $"{Path.GetFullPath(files[0])} is not UTF-8 text; save it as UTF-8{(files.Count > 1 ? $", and likewise {files.Count - 1} more" : "")}.";
+    }
+
+    private static bool IsNotText(string caption)
+    {
+        try
+        {
+            return CaptionFile.Read(caption) is null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // its picture is dropped as unreadable
+        }
     }
 }

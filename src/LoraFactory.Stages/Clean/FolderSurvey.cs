@@ -29,6 +29,7 @@ internal static class FolderSurvey
         findings.AddRange(Repeats(folder, pictures));
         if (FewPrompts(recipe, pictures) is { } few) findings.Add(new("LR212", "evaluate.prompts", few, Severity.Warning));
         if (pictures.Count > MostOpened) return findings;
+        if (FolderIntake.NotText(pictures) is { } rubbish) findings.Add(new("LR213", "label.folder", rubbish));
         var unreadable = new List<string>();
         var drops = pictures.Select(p => Reason(p, options, unreadable)).ToList().OfType<string>().GroupBy(r => r, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
         if (unreadable.Count > 0) findings.Add(new("LR210", "label.folder", $"{unreadable[0]} Make it readable or take it out of the folder{(unreadable.Count > 1 ? $", and likewise {unreadable.Count - 1} more" : "")}."));

@@ -1,3 +1,4 @@
+using System.Text;
 using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Stages.Clean;
@@ -94,6 +95,50 @@ public class FolderIntakeTests
     }
 
     [Theory]
+    [InlineData("utf-8", true)]
+    [InlineData("utf-8", false)]
+    [InlineData("utf-16", true)]
+    [InlineData("utf-16BE", true)]
+    public void A_caption_is_read_in_the_encoding_that_its_mark_says(string name, bool mark)
+    {
+        var encoding = Encoding.GetEncoding(name);
+        var picture = Caption([.. mark ? encoding.GetPreamble() : [], .. encoding.GetBytes("ein  Boot über\r\nWasser, 船")]);
+        Assert.Equal("ein Boot über Wasser, 船", FolderIntake.Caption(picture));
+        Assert.Null(FolderIntake.NotText([picture]));
+    }
+
+    [Fact]
+    public void A_caption_longer_than_the_limit_is_cut_between_characters()
+    {
+        var picture = Caption(Encoding.UTF8.GetBytes("a" + new string('ü', 40_000))); // byte 65,536 lies within one
+        Assert.Null(FolderIntake.NotText([picture]));
+        Assert.Equal(1 + 32_767, FolderIntake.Caption(picture).Length);
+    }
+
+    [Theory]
+    [InlineData("latin1", false)]
+    [InlineData("utf-16", false)] // valid UTF-8 with a zero after every letter
+    [InlineData("utf-32", true)]
+    public async Task A_caption_that_is_no_text_stops_the_run_and_is_named(string name, bool mark)
+    {
+        var encoding = Encoding.GetEncoding(name);
+        var folder = TestData.NewFolder();
+        for (var i = 0; i < 10; i++) Save(Path.Combine(folder, $"p{i}.png"), Scene(i), $"a boat {i}");
+        foreach (var i in (int[])[3, 5, 7]) File.WriteAllBytes(Path.Combine(folder, $"p{i}.txt"), [.. mark ? encoding.GetPreamble() : [], .. encoding.GetBytes("Boot für zwei")]);
+        var error = await Assert.ThrowsAsync<LoraException>(() => new CleanStage().RunAsync(Context(folder), Token));
+        Assert.Equal($"label.folder: {Path.Combine(folder, "p3.txt")} is not UTF-8 text; save it as UTF-8, and likewise 2 more.", error.Message);
+        Assert.Contains(new CleanStage().Look(Context(folder).Recipe), f => error.Message.EndsWith(f.Message, StringComparison.Ordinal));
+    }
+
+    private static string Caption(byte[] bytes)
+    {
+        var picture = Path.Combine(TestData.NewFolder(), "a.png");
+        File.WriteAllBytes(Path.ChangeExtension(picture, ".txt"), bytes);
+        File.WriteAllBytes(picture, PictureWriter.Png(Scene(1)));
+        return picture;
+    }
+
+    [Theory]
     [InlineData("", "label.folder is empty")]
     [InlineData("/no/such/folder", "/no/such/folder is not there")]
     public void A_wrong_folder_is_named(string folder, string message)
@@ -119,13 +164,6 @@ public class FolderIntakeTests
         var error = await Assert.ThrowsAsync<LoraException>(() => new CleanStage().RunAsync(Context(folder), Token));
         Assert.Contains("kept 3 of 3", error.Message);
         Assert.Contains("clean.min_kept", error.Message);
-    }
-
-    private sealed class Said : IProgressBoard
-    {
-        public List<string> Lines { get; } = [];
-        public IProgressTask Begin(string title, long? total, string unit) => new SilentProgress().Begin(title, total, unit);
-        public void Line(string text) => Lines.Add(text);
     }
 
     private static StageContext Context(string folder) => new()
