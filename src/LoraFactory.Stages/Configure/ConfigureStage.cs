@@ -45,6 +45,7 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
         var facts = forecast.Facts(context.Recipe);
         var values = new List<PlannedValue>();
         var train = Decide(context.Recipe, data, facts, values);
+        if (values.Find(v => v is { Key: "train.batch_size", Origin: "user" }) is { } batch && train.BatchSize != context.Recipe.Train.BatchSize) context.Progress.Line($"{batch.Key} is {batch.Value}: {batch.Why}");
         var estimate = forecast.Estimate(facts, train, data.Pictures, context.Recipe.Resources);
         var key = ContentId.Of([facts.Hash, JsonSerializer.Serialize(Essential(train)), .. samples.Select(s => s.Id + s.Split), $"{context.Recipe.Configure.MaxMinutes} {context.Recipe.Resources.Device} {context.Recipe.Resources.Threads}"]);
         var time = FitTime(context, key, train, estimate, values);
@@ -90,7 +91,9 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
             throw new LoraException($"train.rank: rank {rank} exceeds {facts.SmallestLayer}, the smallest side of a layer of the chosen targets in this base. Valid: 1..{facts.SmallestLayer}.", ExitCode.BadUsage);
         var alpha = Choose("alpha", train.Alpha, () => new(rank, "equal to the rank: scale 1, so that the rate means the same at every rank"));
         var rate = Choose("learning_rate", train.LearningRate, () => policy.LearningRate(data, facts, rank));
-        var batch = (int)Math.Min(Choose("batch_size", train.BatchSize, () => policy.BatchSize(data, facts)), Math.Max(1, data.Pictures));
+        var batch = Math.Min((int)Choose("batch_size", train.BatchSize, () => policy.BatchSize(data, facts)), Math.Max(1, data.Pictures));
+        if (values[^1] is { Origin: "user" } asked && batch < train.BatchSize)
+            values[^1] = asked with { Value = Text(batch), Why = $"set to {asked.Value} in the recipe; only {data.Pictures} training picture{(data.Pictures == 1 ? "" : "s")}" };
         var steps = (int)Choose("steps", train.Steps, () => policy.Steps(data, facts, batch * train.GradientAccumulation));
         values.Add(new("train.targets", train.Targets, train.Targets == "all" ? "a new style needs convolutions too, not attention alone" : "set in the recipe", "user"));
         values.Add(new("base.prediction", facts.Prediction, recipe.Base.Prediction == "auto" ? "read from the base's scheduler configuration" : "set in the recipe", recipe.Base.Prediction == "auto" ? "data" : "user"));

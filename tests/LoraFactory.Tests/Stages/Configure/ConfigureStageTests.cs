@@ -117,13 +117,25 @@ public sealed class ConfigureStageTests
         Assert.Equal("v_prediction", Plan(new Recipe { Base = new() { Prediction = "v_prediction" } }, facts: Facts with { Prediction = "v_prediction" }).BasePrediction);
     }
 
-    private static TrainPlan Plan(Recipe recipe, Func<TrainOptions, ResourceOptions, double>? memory = null, BaseFacts? facts = null)
+    [Theory]
+    [InlineData(128, 90, "set to 128 in the recipe; only 90 training pictures")]
+    [InlineData(64, 64, "set in the recipe")]
+    public void A_batch_of_more_pictures_than_there_are_is_planned_and_said_as_it_is_used(int set, int used, string why)
+    {
+        var said = new Said();
+        var plan = Plan(new Recipe { Train = new TrainOptions { BatchSize = set } }, progress: said);
+        Assert.Equal(used, plan.Train.BatchSize);
+        Assert.Equal(new PlannedValue("train.batch_size", $"{used}", why, "user"), plan.Values.Single(v => v.Key == "train.batch_size"));
+        Assert.Equal(set == used ? [] : [$"train.batch_size is {used}: {why}"], said.Lines);
+    }
+
+    private static TrainPlan Plan(Recipe recipe, Func<TrainOptions, ResourceOptions, double>? memory = null, BaseFacts? facts = null, IProgressBoard? progress = null)
     {
         var run = new RunDirectory(TestData.NewFolder());
         Sample Sample(string id, Split split) => new() { Id = id, RecordId = "r", BlobHash = "b", Caption = "c, \"quoted\": yes # no", CaptionSource = "alt", Split = split, Cluster = 0, EmbeddingRow = 0, Width = 1, Height = 1 };
         RunDirectory.WriteLines(run.File(StageName.Label, "samples.jsonl"), [Sample("t1", Split.Train), Sample("t2", Split.Train), Sample("v1", Split.Validation)]);
         RunDirectory.WriteJson(run.File(StageName.Label, "complexity.json"), Data);
-        var context = new StageContext { Run = run, Recipe = recipe, Progress = new SilentProgress(), Seed = 1 };
+        var context = new StageContext { Run = run, Recipe = recipe, Progress = progress ?? new SilentProgress(), Seed = 1 };
         try
         {
             new ConfigureStage(new FixedForecast(memory ?? ((_, _) => 500), facts ?? Facts)).RunAsync(context, CancellationToken.None).GetAwaiter().GetResult();
