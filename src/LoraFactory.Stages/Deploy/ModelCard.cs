@@ -18,7 +18,7 @@ public static class ModelCard
         card.Append($"base_model: {Quoted(recipe.Base.Model)}\nlicense: {Quoted(recipe.Deploy.Licence.Length > 0 ? recipe.Deploy.Licence.ToLowerInvariant() : "unknown")}\n");
         if (trigger.Length > 0) card.Append($"instance_prompt: {Quoted(trigger)}\n");
         card.Append("tags:\n- lora\n- text-to-image\n- stable-diffusion\n- lorafactory\n---\n\n");
-        card.Append($"# {recipe.Name}\n\nA LoRA for `{recipe.Base.Model}`, trained on \"{recipe.Seed.Topic}\"");
+        card.Append($"# {recipe.Name}\n\nA LoRA for `{recipe.Base.Model}`, trained on {Subject(recipe, plan)}");
         card.Append(trigger.Length > 0 ? $". Write **{trigger}** in the prompt.\n\n" : ".\n\n");
         card.Append($"{report.Verdict}\n\n## Measured\n\n| metric | value | 95 % interval | n | gate |\n|---|---|---|---|---|\n");
         foreach (var m in report.Metrics) card.Append($"| {m.Name} | {N(m.Value)} | {N(m.Low)} … {N(m.High)} | {m.N} | {m.Gate ?? "informs"} |\n");
@@ -34,6 +34,10 @@ public static class ModelCard
         card.Append($"Adapter `{adapter.Sha256}`, plan `{plan.Id}`, base `{plan.BaseHash}`.\n");
         return card.ToString();
     }
+
+    // A folder of one's own needs no topic.
+    private static string Subject(Recipe recipe, TrainPlan plan) =>
+        string.IsNullOrWhiteSpace(recipe.Seed.Topic) ? $"{plan.TrainSampleIds.Count} picture{(plan.TrainSampleIds.Count == 1 ? "" : "s")} of a folder" : $"\"{recipe.Seed.Topic}\"";
 
     // What the pictures say and what the maker says are two things: the one never stands in for the other.
     private static string Licence(string chosen, IReadOnlyList<LoraFactory.Flow.Record> records)

@@ -34,11 +34,20 @@ public sealed class ModelCardTests
         Assert.Equal("9 steps", before.Trained.ToString()); // adapter.json of a run from before
     }
 
-    private static string Card(DeployOptions deploy, params string?[] licences)
+    [Fact]
+    public void A_run_on_a_folder_without_a_topic_says_how_many_pictures()
+    {
+        Assert.Contains("trained on 3 pictures of a folder.\n", Card(new Recipe { Label = new() { Source = "folder" } }), StringComparison.Ordinal);
+        Assert.Contains("trained on \"kittens\". Write **k**", Card(new Recipe { Label = new() { Source = "folder", Trigger = "k" }, Seed = new() { Topic = "kittens" } }), StringComparison.Ordinal);
+    }
+
+    private static string Card(DeployOptions deploy, params string?[] licences) => Card(new Recipe { Deploy = deploy }, licences);
+
+    private static string Card(Recipe recipe, params string?[] licences)
     {
         var records = licences.Select((l, i) => new LoraFactory.Flow.Record { Id = $"r{i}", PageId = "", PageUrl = "", PictureUrl = $"{i}.png", BlobHash = "b", Width = 1, Height = 1, Licence = l }).ToList();
-        var plan = new TrainPlan { Id = "p", Train = new(), BasePath = "/b", BaseHash = "h", Values = [], EstimatedMemoryMiB = 1, TrainSampleIds = [], ValidationSampleIds = [] };
+        var plan = new TrainPlan { Id = "p", Train = new(), BasePath = "/b", BaseHash = "h", Values = [], EstimatedMemoryMiB = 1, TrainSampleIds = ["1", "2", "3"], ValidationSampleIds = [] };
         var adapter = new Adapter { Id = "a", PlanId = "p", Path = "x", Sha256 = "s", Steps = 9, BestStep = 7, FinalLoss = 1, ValidationLoss = 1, Seconds = 1, PeakMemoryMiB = 1 };
-        return ModelCard.Of(new Recipe { Deploy = deploy }, plan, adapter, new Report("i", "a", true, "Passed.", []), [], records);
+        return ModelCard.Of(recipe, plan, adapter, new Report("i", "a", true, "Passed.", []), [], records);
     }
 }
