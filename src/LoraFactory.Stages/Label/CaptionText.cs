@@ -11,6 +11,9 @@ public sealed record CaptionCandidate(string Text, string Source);
 /// <summary>Turns what pages say about pictures into captions.</summary>
 public sealed class CaptionText
 {
+    /// <summary>Source of a caption that a person wrote beside a picture.</summary>
+    public const string Sidecar = "sidecar";
+
     private const int MaxLength = 300;
     private readonly string trigger;
     private readonly IReadOnlyList<string> forms;
@@ -33,7 +36,7 @@ public sealed class CaptionText
     /// <summary>What a record says about its picture, best first: caption, alt, else sentences of the context, else what its folder is called.</summary>
     public IReadOnlyList<CaptionCandidate> Candidates(Record record)
     {
-        var source = record.PageUrl.Length == 0 ? "sidecar" : "figcaption";
+        var source = record.PageUrl.Length == 0 ? Sidecar : "figcaption";
         var found = new List<CaptionCandidate>();
         void Add(string text, string from)
         {

@@ -69,8 +69,11 @@ public sealed class Captioner : IDisposable
         using var off = Autograd.NoGrad();
         var pixels = processor.Process(picture, out var height, out var width);
         var ids = model.Caption(Tensor.From(pixels, 1, 3, height, width).To(dtype: DType.Float32, device: model.Store.Parameters[0].Value.Device))[0];
-        return tokenizer.Decode(ids.Select(i => (int)i)).Trim();
+        return Joined(tokenizer.Decode(ids.Select(i => (int)i)).Trim());
     });
+
+    // the vocabulary ends every token with a space
+    private static string Joined(string text) => ".,;:!?".Aggregate(text, (t, mark) => t.Replace($" {mark}", $"{mark}", StringComparison.Ordinal));
 
     /// <inheritdoc/>
     public void Dispose() => TorchThread.Shared.Run(model.Dispose);

@@ -86,26 +86,31 @@ public sealed class LabelStage : IStage
 
     private sealed record Chosen(string Text, string Source, double Score);
 
-    // The best-scoring text of the page; where even that does not fit the picture, what the captioner sees.
+    // The best-scoring text of the page; where even that does not fit the picture, what the captioner sees. A person's own words beside the picture stay.
     private static List<Chosen> Captions(StageContext context, List<Record> records, float[][] vectors, ClipScorer clip, Captioner? captioner, RunPictures pictures, CancellationToken token)
     {
         var seedFile = context.Run.File(StageName.Crawl, "seed.json");
         var text = new CaptionText(context.Recipe.Label.Trigger, context.Recipe.Label.TriggerForms, File.Exists(seedFile) ? RunDirectory.ReadJson<Seed>(seedFile) : null, records.ConvertAll(r => r.Caption));
         var chosen = new List<Chosen>(records.Count);
+        var least = context.Recipe.Label.MinTextImageScore;
+        var doubtful = new List<string>();
         for (var i = 0; i < records.Count; i++)
         {
             token.ThrowIfCancellationRequested();
             var candidates = text.Candidates(records[i]).ToList();
             var best = Best(candidates, c => text.WithTrigger(c, i), vectors[i], clip);
-            if ((best is null || best.Score < context.Recipe.Label.MinTextImageScore) && captioner is not null)
+            if (best is { Source: CaptionText.Sidecar } && best.Score < least) doubtful.Add(Path.GetFileName(records[i].PictureUrl));
+            else if ((best is null || best.Score < least) && captioner is not null)
             {
                 var own = Best([new(captioner.Caption(pictures.Read(records[i].BlobHash)), "captioner")], c => text.WithTrigger(c, i), vectors[i], clip);
                 // what it sees is taken only where the judge agrees: a picture without words is better than one with wrong ones
-                if (own?.Score >= context.Recipe.Label.MinTextImageScore && (best is null || own.Score > best.Score)) best = own;
+                if (own?.Score >= least && (best is null || own.Score > best.Score)) best = own;
             }
             // a picture that nobody describes is still an example of the trigger
             chosen.Add(best ?? new(text.WithTrigger("", i), "trigger", 0));
         }
+        if (doubtful.Count > 0)
+            context.Progress.Line(string.Create(CultureInfo.InvariantCulture, $"{doubtful.Count} of your own captions score below label.min_text_image_score ({least}) and stay as they are, the first beside {doubtful[0]}"));
         return chosen;
     }
 
