@@ -183,7 +183,7 @@ public sealed record LabelOptions
     [Option("Pictures whose embeddings, less the mean of all, have at least this cosine share a cluster.", Min = -1, Max = 1)]
     public double ClusterCosine { get; init; } = 0.9;
     /// <summary>Least score.</summary>
-    [Option("A caption that scores lower against its picture is replaced by one from the captioner.", Min = -1, Max = 1)]
+    [Option("A page's caption that scores lower against its picture is replaced by one from the captioner; the user's own stay.", Min = -1, Max = 1)]
     public double MinTextImageScore { get; init; } = 0.1;
     /// <summary>Tags.</summary>
     [Option("Tags kept per picture.", Min = 0, Max = 100, Unit = "tags")]
