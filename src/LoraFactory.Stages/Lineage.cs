@@ -15,9 +15,9 @@ public sealed class Lineage
     private readonly Dictionary<string, LineageNode> nodes = new(StringComparer.Ordinal);
     private readonly RunDirectory run;
 
-    /// <summary>Reads what the run's stages have written so far.</summary>
+    /// <summary>Reads what the run's stages have written so far; what became of an endpoint since, <paramref name="stateNow"/> says.</summary>
     /// <exception cref="LoraException">A file is damaged.</exception>
-    public Lineage(RunDirectory run)
+    public Lineage(RunDirectory run, Func<Endpoint, string>? stateNow = null)
     {
         this.run = run;
         if (One<Seed>(StageName.Crawl, "seed.json") is { } seed) Add("seed", seed.Id, $"\"{seed.Topic}\", {seed.Terms.Count} terms, {seed.Urls.Count} addresses", Decision(StageName.Crawl));
@@ -32,8 +32,8 @@ public sealed class Lineage
         if (One<Adapter>(StageName.Train, "adapter.json") is { } adapter)
             Add("adapter", adapter.Id, $"{adapter.Path}  {adapter.Trained}, sha256 {adapter.Sha256}", [adapter.PlanId, .. Decision(StageName.Train)]);
         if (One<Report>(StageName.Evaluate, "report.json") is { } report) Add("report", report.Id, report.Verdict, [report.AdapterId]);
-        if (One<Endpoint>(StageName.Deploy, "endpoint.json") is { } endpoint)
-            Add("endpoint", endpoint.Id, $"{endpoint.AdapterName} version {endpoint.Version}, {endpoint.State}", [endpoint.ReportId]);
+        if (File.Exists(PathOf(StageName.Deploy, "endpoint.json")) && EndpointFile.Read(run) is var endpoint)
+            Add("endpoint", endpoint.Id, $"{endpoint.AdapterName} version {endpoint.Version}, {(stateNow?.Invoke(endpoint) is { } now && now != endpoint.State ? $"{now} ({endpoint.State} when it was deployed)" : endpoint.State)}", [endpoint.ReportId]);
     }
 
     /// <summary>Everything that the run knows, by id.</summary>

@@ -48,17 +48,19 @@ public sealed class AdaptersCommand : ICommandFile
     private static Command Rollback(CommandWorld world, Option<string> store)
     {
         var name = new Argument<string>("NAME") { Description = "Name of the adapter" };
-        var version = new Option<int?>("--version") { Description = "The former champion to go back to; the one that the champion replaced unless given", HelpName = "N" };
+        var version = new Option<int?>("--version") { Description = "The former champion to go back to; unless given the one that the champion replaced, or none where it was forced and replaced none", HelpName = "N" };
         var command = new Command("rollback", "Make a former champion champion again") { name, version, store, ChangeJson() };
         command.SetAction(parsed => Changed(world, parsed, new AdapterStore(parsed.GetValue(store)!).Rollback(parsed.GetValue(name)!, parsed.GetValue(version), "rolled back by hand")));
         return command;
     }
 
-    private static Option<bool> ChangeJson() => ResultLines.Option("The new champion as one JSON line");
+    private static Option<bool> ChangeJson() => ResultLines.Option("The version that the change put into its state as one JSON line");
 
-    private static int Changed(CommandWorld world, ParseResult parsed, StoredAdapter champion)
+    private static int Changed(CommandWorld world, ParseResult parsed, StoredAdapter changed)
     {
-        ResultLines.Of(world, parsed).Write(champion, $"{champion.Name} version {champion.Version} is champion. A running server takes it with: POST /v1/adapters {{\"name\": \"{champion.Name}\"}}");
+        ResultLines.Of(world, parsed).Write(changed, changed.State == "champion"
+            ? $"{changed.Name} version {changed.Version} is champion. A running server takes it with: POST /v1/adapters {{\"name\": \"{changed.Name}\"}}"
+            : $"{changed.Name} version {changed.Version} is a candidate again, as it was before it was forced into service; no version is champion now. A running server lets go of it with: DELETE /v1/adapters/{changed.Name}");
         return (int)ExitCode.Done;
     }
 }

@@ -58,8 +58,8 @@ public sealed class DemoCommand : ICommandFile
             await world.Error.WriteLineAsync(Retraining.Explain(run));
             return ExitCode.Done;
         }
-        await RunCommand.RunLine(world, FactoryLine.Standard(), run, reading, new LineRequest(), wishes.Results, token);
-        RunCommand.WriteResults(wishes.Results, run);
+        var finished = await RunCommand.RunLine(world, FactoryLine.Standard(), run, reading, new LineRequest(), wishes.Results, token);
+        RunCommand.WriteResults(wishes.Results, run, finished);
         if (!File.Exists(EndpointFile.PathIn(run)))
         {
             await world.Error.WriteLineAsync("The line ended before deploy: there is no endpoint to start.");

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
+using LoraFactory.Stages.Deploy;
 
 namespace LoraFactory.Cli.Commands;
 
@@ -22,7 +23,7 @@ public sealed class LineageCommand : ICommandFile
         var command = new Command("lineage", "Say what something was made from, back to web pages") { run, id, json };
         command.SetAction(parsed =>
         {
-            var (lineage, results) = (new Lineage(Open(parsed.GetValue(run)!)), ResultLines.Of(world, parsed));
+            var (lineage, results) = (new Lineage(Open(parsed.GetValue(run)!), e => AdapterStore.Of(e).StateOf(e)), ResultLines.Of(world, parsed));
             foreach (var node in lineage.Back(parsed.GetValue(id))) results.Write(node, $"{node.Kind,-8} {node.Id,-16}  {node.What}");
             if (parsed.GetValue(id) is null && lineage.Outdated is [var old, ..])
                 world.Error.WriteLine($"{old.Kind} {old.Id} ({old.What}) is of an earlier round: what it was made from is being made again. lora run goes on; lineage with that id shows what is left of its own.");

@@ -52,15 +52,15 @@ public sealed class RunCommand : ICommandFile
                 }
             }
             var results = ResultLines.Of(world, parsed);
-            await RunLine(world, FactoryLine.Standard(), run, reading, request, results, token);
-            WriteResults(results, run);
+            var finished = await RunLine(world, FactoryLine.Standard(), run, reading, request, results, token);
+            WriteResults(results, run, finished);
             return (int)Outcome(world, run, chosen, request.To);
         });
         return command;
     }
 
-    /// <summary>Runs a line with progress; also what <c>lora demo</c> does.</summary>
-    internal static async Task RunLine(CommandWorld world, FactoryLine line, RunDirectory run, RecipeReading reading, LineRequest request, ResultLines results, CancellationToken token)
+    /// <summary>Runs a line with progress; every stage that ran or was found unchanged. Also what <c>lora demo</c> does.</summary>
+    internal static async Task<IReadOnlyList<StageResult>> RunLine(CommandWorld world, FactoryLine line, RunDirectory run, RecipeReading reading, LineRequest request, ResultLines results, CancellationToken token)
     {
         if (line.Names.Count == 0) throw new LoraException("this build has no stages.");
         using var board = world.NewBoard();
@@ -72,7 +72,7 @@ public sealed class RunCommand : ICommandFile
             if (Retraining.Pending(run) is { } pending && !(request.From <= pending) && !(request.To < pending)) request = request with { From = pending };
         }
         var context = new StageContext { Run = run, Recipe = reading.Recipe, Given = given.Recipe, Progress = board, Clock = world.Clock, Seed = reading.Recipe.RandomSeed };
-        await line.RunAsync(context, request, given.Origins, result =>
+        return await line.RunAsync(context, request, given.Origins, result =>
         {
             results.ForPrograms(new { result.Record.Stage, result.Skipped, result.Record.In, result.Record.Out, result.Record.Dropped, result.Record.Seconds, result.Record.Summary, Run = run.Path });
             if (!results.Json) board.Line(Describe(result));
@@ -96,17 +96,16 @@ public sealed class RunCommand : ICommandFile
     {
         if (to < StageName.Deploy || !File.Exists(EndpointFile.PathIn(run))) return ExitCode.Done;
         var endpoint = EndpointFile.Read(run);
-        // "lora adapters" may have changed it since
         var store = new AdapterStore(recipe.Deploy.Store);
-        var state = store.Versions(endpoint.AdapterName).FirstOrDefault(v => v.Version == endpoint.Version)?.State ?? endpoint.State;
+        var state = store.StateOf(endpoint);
         if (state is not ("refused" or "candidate")) return ExitCode.Done;
         world.Error.WriteLine($"lora: {endpoint.AdapterName} version {endpoint.Version} is not in service: " + (state == "refused" ? $"its certificate was refused, see {endpoint.Certificate}."
             : $"it is a candidate whose gates do not all hold, see {Path.Combine(run.Of(StageName.Evaluate), "report.html")}; lora adapters promote {endpoint.AdapterName} --version {endpoint.Version}{store.Option} --force puts it in service anyway."));
         return ExitCode.Refused;
     }
 
-    /// <summary>Where the results lie, as far as there are any.</summary>
-    internal static void WriteResults(ResultLines results, RunDirectory run)
+    /// <summary>Where the results lie of the stages that this call ran or found unchanged: what an older plan left behind them is not this call's.</summary>
+    internal static void WriteResults(ResultLines results, RunDirectory run, IReadOnlyList<StageResult> finished)
     {
         (string What, StageName Stage, string File)[] files =
         [
@@ -117,7 +116,7 @@ public sealed class RunCommand : ICommandFile
         foreach (var (what, stage, file) in files)
         {
             var path = Path.Combine(run.Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", file);
-            if (File.Exists(path)) results.ForPeople($"{what,-9} {path}");
+            if (finished.Any(f => f.Record.Stage == stage) && File.Exists(path)) results.ForPeople($"{what,-9} {path}");
         }
         results.ForPeople($"{"run",-9} {run.Path}");
     }

@@ -30,8 +30,8 @@ public sealed class TrainPlanCommand : ICommandFile
             reading.OrThrow();
             var run = new RunDirectory(path);
             var results = ResultLines.Of(world, parsed);
-            await RunCommand.RunLine(world, new FactoryLine([new TrainStage()]), run, reading, new LineRequest(From: parsed.GetValue(again) ? StageName.Train : null), results, token);
-            RunCommand.WriteResults(results, run);
+            var finished = await RunCommand.RunLine(world, new FactoryLine([new TrainStage()]), run, reading, new LineRequest(From: parsed.GetValue(again) ? StageName.Train : null), results, token);
+            RunCommand.WriteResults(results, run, finished);
             return (int)ExitCode.Done;
         });
         return command;

@@ -46,6 +46,7 @@ public sealed class AdapterStore(string folder)
     private const string Outgoing = ".outgoing";
     private const string ByHand = "promoted by hand; as a candidate: ";
     private const string ByPerson = "a person put another version into its place";
+    private const string GatesMissed = "gates not held";
 
     /// <summary>Absolute path.</summary>
     public string Folder { get; } = Path.GetFullPath(folder);
@@ -83,6 +84,12 @@ public sealed class AdapterStore(string folder)
 
     /// <summary>The champion of a name, null when there is none.</summary>
     public StoredAdapter? Champion(string name) => Versions(name).LastOrDefault(v => v.State == "champion");
+
+    /// <summary>The store that an endpoint's bundle lies in, as STORE/NAME/vN.</summary>
+    public static AdapterStore Of(Endpoint endpoint) => new(Path.Combine(endpoint.Bundle, "..", ".."));
+
+    /// <summary>What became of an endpoint since it was deployed: lora adapters may have changed its state.</summary>
+    public string StateOf(Endpoint endpoint) => Versions(endpoint.AdapterName).FirstOrDefault(v => v.Version == endpoint.Version)?.State ?? endpoint.State;
 
     /// <summary>Folder of a version's bundle.</summary>
     public string Bundle(StoredAdapter version)
@@ -127,14 +134,19 @@ public sealed class AdapterStore(string folder)
     // Promoted before the fact was kept beside the sentence.
     private static bool IsForced(StoredAdapter version) => version.Forced || version.State == "champion" && version.Why.StartsWith(ByHand, StringComparison.Ordinal);
 
-    /// <summary>Makes a former champion champion again: the one named, or the one that the champion replaced, so that going back twice goes back two.</summary>
+    /// <summary>
+    /// Makes a former champion champion again: the one named, or the one that the champion replaced, so that going back twice goes back two. One
+    /// that was forced into service and replaced none is a candidate again, and there is no champion: the only change after which what comes back is none.
+    /// </summary>
     public StoredAdapter Rollback(string name, int? version, string why) => Crown(name, back: true, versions =>
     {
-        var former = version is { } v ? Named(name, versions, v) : Line(versions).Find(x => x.State == "retired")
+        var line = Line(versions);
+        if (version is null && line is [{ State: "champion" } first] && Missed(first)) return first with { State = "candidate", Forced = false, Why = WhyCandidate(first) };
+        var former = version is { } v ? Named(name, versions, v) : line.Find(x => x.State == "retired")
             ?? throw new LoraException($"{name} has no earlier champion to go back to.", ExitCode.BadUsage);
         return former.State switch
         {
-            "retired" => former with { Why = why },
+            "retired" => former with { Why = Kept(former, why) },
             "candidate" => throw new LoraException($"{name} version {former.Version} is a candidate and was never champion; lora adapters promote {name} --version {former.Version}{Option} --force puts it into service.", ExitCode.BadUsage),
             _ => throw Neither(former),
         };
@@ -156,7 +168,14 @@ public sealed class AdapterStore(string folder)
         if (Versions(name).Count == 0) throw new LoraException($"{Folder} has no adapter {name}; it has {(Names.Count == 0 ? "none yet" : string.Join(", ", Names))}.", ExitCode.BadUsage);
         using var held = Lock(name);
         var versions = Versions(name).ToList();
-        var chosen = choose(versions) with { State = "champion", Withdrawn = false };
+        var chosen = choose(versions);
+        if (back && chosen.State == "candidate")
+        {
+            versions[versions.FindIndex(v => v.Version == chosen.Version)] = chosen;
+            Write(name, versions);
+            return chosen;
+        }
+        chosen = chosen with { State = "champion", Withdrawn = false };
         for (var i = 0; i < versions.Count; i++)
             if (versions[i].State == "champion") versions[i] = versions[i] with { Withdrawn = true };
         chosen = Succeed(versions, chosen, back, ByPerson);
@@ -201,8 +220,15 @@ public sealed class AdapterStore(string folder)
     private static void Retire(List<StoredAdapter> versions, string why)
     {
         for (var i = 0; i < versions.Count; i++)
-            if (versions[i].State == "champion") versions[i] = versions[i] with { State = "retired", Why = why };
+            if (versions[i].State == "champion") versions[i] = versions[i] with { State = "retired", Why = Kept(versions[i], why) };
     }
+
+    // What went live in spite of its gates is known by its sentence, whatever becomes of it later.
+    private static bool Missed(StoredAdapter version) => version.Why.StartsWith(ByHand, StringComparison.Ordinal) || version.Why.StartsWith(GatesMissed, StringComparison.Ordinal);
+
+    private static string Kept(StoredAdapter before, string why) => Missed(before) ? $"{GatesMissed}; {why}" : why;
+
+    private static string WhyCandidate(StoredAdapter forced) => forced.Why.StartsWith(ByHand, StringComparison.Ordinal) ? forced.Why[ByHand.Length..] : GatesMissed;
 
     // Copied aside and renamed; the bundle that was there goes only when the new one stands.
     private static void Place(string bundle, string target)

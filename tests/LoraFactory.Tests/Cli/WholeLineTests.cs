@@ -104,6 +104,8 @@ public sealed class WholeLineTests(FinishedLine line) : FinishedLineTests(line)
         var stage = await Line.LoraAsync("label", Line.Folder, ["--json"], TestContext.Current.CancellationToken); // a single stage prints the same objects
         Assert.True(stage.Code == 0, stage.Error);
         Assert.Equal(again.Json.Take(3).Select(s => s.ToString()), stage.Json.Select(s => s.ToString()));
+        var part = await Line.LoraAsync("run", Line.Folder, ["--to", "configure"], TestContext.Current.CancellationToken);
+        Assert.Equal($"{"run",-9} {Line.Run.Path}", part.Out.Trim()); // the adapter there may be of another plan
 
         var lineage = await FinishedLine.LoraAsync(["lineage", Line.Run.Path, "--json"], TestContext.Current.CancellationToken);
         var nodes = lineage.Json.Select(n => (Kind: n.GetProperty("kind").GetString()!, What: n.GetProperty("what").GetString()!)).ToList();

@@ -1,5 +1,7 @@
+using LoraFactory.Cli;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
+using LoraFactory.Stages.Deploy;
 using Xunit;
 using Record = LoraFactory.Flow.Record;
 
@@ -85,6 +87,28 @@ public sealed class LineageTests : IDisposable
         File.Delete(run.File(StageName.Crawl, "pages.jsonl"));
         File.Delete(run.File(StageName.Crawl, "seed.json"));
         Assert.Equal(["endpoint01", "report01", "adapter01"], new Lineage(run).Back().Select(n => n.Id)); // nothing new yet
+    }
+
+    [Fact]
+    public async Task The_state_of_an_endpoint_is_the_one_that_the_store_has_now()
+    {
+        var store = new AdapterStore(Path.Combine(folder, "store"));
+        var bundle = Directory.CreateDirectory(Path.Combine(folder, "bundle")).FullName;
+        File.WriteAllText(Path.Combine(bundle, "adapter.safetensors"), "one");
+        var stored = store.Add(new()
+        {
+            Name = "blueprint", Version = 0, State = "champion", Sha256 = "s", AdapterId = "adapter01", ReportId = "report01", Base = "pocket-sd", Run = run.Path, Why = "a test", StoredAt = DateTimeOffset.UnixEpoch,
+        }, bundle);
+        EndpointFile.Write(run, new Endpoint("endpoint01", "report01", "blueprint", 1, "candidate", Path.Combine(store.Bundle(stored), "certificate.json"), store.Bundle(stored)));
+        async Task<string> FirstLine()
+        {
+            using var output = new StringWriter();
+            Assert.Equal(0, await CommandLine.RunAsync(["lineage", run.Path], output, TextWriter.Null, TestContext.Current.CancellationToken));
+            return output.ToString().Split('\n')[0].TrimEnd();
+        }
+        Assert.EndsWith("  blueprint version 1, champion (candidate when it was deployed)", await FirstLine(), StringComparison.Ordinal);
+        File.Delete(Path.Combine(folder, "store", "blueprint", "versions.json"));
+        Assert.EndsWith("  blueprint version 1, candidate", await FirstLine(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -129,7 +129,7 @@ public sealed class AdapterStoreTests : IDisposable
             Assert.Equal("1:retired 2:champion", States());
         }
         Assert.Equal(1, Back()); // the way back is the same
-        Assert.Equal(("retired", "a person put another version into its place"), (Add("two", "candidate").State, Store.Versions("style")[1].Why)); // and a person who went it is not overruled either
+        Assert.Equal(("retired", "gates not held; a person put another version into its place"), (Add("two", "candidate").State, Store.Versions("style")[1].Why)); // and a person who went it is not overruled either
         Assert.Equal("1:champion 2:retired", States());
         Assert.Equal("candidate", Add("other bytes", "candidate").State);
         Assert.Equal("1:champion 2:retired 3:candidate", States());
@@ -205,6 +205,40 @@ public sealed class AdapterStoreTests : IDisposable
         Assert.Equal("1:retired 2:champion", States());
         Add("two"); // deployed again while it is champion
         Assert.Equal((1, 2), (Back(1), Back()));
+    }
+
+    [Fact]
+    public void Going_back_from_a_forced_first_version_leaves_no_champion()
+    {
+        Add("one", "candidate");
+        for (var i = 0; i < 2; i++)
+        {
+            Promoted(1);
+            var back = Store.Rollback("style", null, "why");
+            Assert.Equal(("candidate", "a test", false, false, null), (back.State, back.Why, back.Forced, back.Withdrawn, Store.Champion("style")));
+            Assert.Equal("1:candidate", States());
+            Assert.Throws<LoraException>(() => Back());
+            Assert.Equal("candidate", Add("one", "candidate").State); // it is not in service again by being deployed
+        }
+        Promoted(1);
+        Add("two");
+        Assert.Equal((1, "1:champion 2:retired"), (Back(), States()));
+        Assert.Equal((1, "1:candidate 2:retired"), (Back(), States()));
+        Assert.Equal(2, Back(2));
+    }
+
+    [Fact]
+    public void That_gates_did_not_hold_is_kept_when_another_version_takes_over_and_on_the_way_back()
+    {
+        Add("one");
+        Add("two", "candidate");
+        Promoted(2);
+        Add("three");
+        string Why(int version) => Store.Versions("style")[version - 1].Why;
+        Assert.DoesNotContain("gates", Why(1), StringComparison.Ordinal);
+        Assert.Equal("gates not held; another version took over", Why(2));
+        Assert.Equal((2, "gates not held; why"), (Back(), Why(2)));
+        Assert.Equal((1, "gates not held; a person put another version into its place", "why"), (Back(), Why(2), Why(1)));
     }
 
     [Fact]
