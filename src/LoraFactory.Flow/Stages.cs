@@ -62,6 +62,9 @@ public interface IStage
 /// <param name="Severity">Error, warning, or note.</param>
 public sealed record MachineFinding(string Id, string Key, string Message, Severity Severity = Severity.Error)
 {
+    /// <summary>True where it stops its own stage alone: a run that finds that stage finished and unchanged goes on without it.</summary>
+    public bool OfItsStage { get; init; }
+
     /// <summary>The finding that a failure comes to; the key is not said twice, and a <paramref name="path"/> that was mistyped is mended.</summary>
     public static MachineFinding Of(string id, string key, Exception failure, string path = "") =>
         new(id, key, (failure.Message.StartsWith(key + ": ", StringComparison.Ordinal) ? failure.Message[(key.Length + 2)..] : failure.Message) + NearestPath.Hint(path));

@@ -61,10 +61,11 @@ public sealed class FactoryLine
         foreach (var (option, named) in new[] { ("--from", request.From), ("--to", request.To) })
             if (named > stages[^1].Name) throw new LoraException($"{option} {Word(named.Value)}: the line ends with {Word(stages[^1].Name)}; what comes after is lora feedback RECIPE, then lora run RECIPE --continue.", ExitCode.BadUsage);
         using var held = RunLock.Take(context.Run);
-        var findings = Look(context.Recipe, request.To); // what is missing is said now, not after a night's crawl
+        var inputs = new StageInputs(context.Run);
+        var findings = stages.Where(s => request.To is null || s.Name <= request.To) // what is missing is said now, not after a night's crawl
+            .SelectMany(s => s.Look(context.Recipe).Where(f => !f.OfItsStage || request.From <= s.Name || !Unchanged(s, context, inputs))).Distinct().ToList();
         foreach (var finding in findings.Where(f => f.Severity == Severity.Warning)) context.Progress.Line($"warning {finding.Id} {finding}");
         if (findings.Where(f => f.Severity == Severity.Error).ToList() is { Count: > 0 } errors) throw new LoraException(string.Join('\n', errors), ExitCode.BadUsage);
-        var inputs = new StageInputs(context.Run);
         var results = new List<StageResult>();
         var kept = KeptRecipe.Replace(context, origins);
         foreach (var stage in stages.Where(s => request.To is null || s.Name <= request.To))
@@ -76,6 +77,9 @@ public sealed class FactoryLine
         }
         return results;
     }
+
+    private static bool Unchanged(IStage stage, StageContext context, StageInputs inputs) =>
+        ResultShelf.Finished(Path.Combine(context.Run.Path, $"{(int)stage.Name}-{Word(stage.Name)}"))?.Hash == StageInputs.Hash(stage, context.Recipe, Version, inputs.Of(stage, context));
 
     private static async Task<StageResult> RunStageAsync(IStage stage, StageContext context, StageInputs inputs, bool forced, Action givenBack, CancellationToken token)
     {

@@ -24,8 +24,9 @@ public static partial class Retraining
         var root = decision.RootElement;
         var id = Text(root, "id") ?? ContentId.OfFile(run.File(StageName.Feedback, FileName))[..16]; // of a file from before it held its id
         var before = Of(run);
+        // said before the old crawl is cleared away, and also of what the demo began: going on would crawl, too
+        if (PlayedWeb.Fault(recipe, "lora demo --continue") is { } fault) throw new LoraException($"seed.urls: {fault}", ExitCode.BadUsage);
         if (before?.Decision == id) return before;
-        Reachable(recipe);
         int? parent = root.TryGetProperty("version", out var version) && version.ValueKind == JsonValueKind.Number && version.TryGetInt32(out var number) ? number : null;
         var continuation = new Continuation
         {
@@ -82,16 +83,6 @@ public static partial class Retraining
     {
         var path = Path.Combine(run.Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", StageRecord.FileName);
         return File.Exists(path) ? RunDirectory.ReadJson<StageRecord>(path).Started : null;
-    }
-
-    // Said before the old crawl is cleared away: no name server knows names under .test (RFC 6761).
-    private static void Reachable(Recipe recipe)
-    {
-        if (recipe.Label.Source == "folder" || recipe.Seed.Urls.Count == 0) return;
-        var played = recipe.Seed.Urls.Select(u => new Uri(u).Host).Where(h => h.EndsWith(".test", StringComparison.OrdinalIgnoreCase)
-            && !recipe.Crawl.Resolve.Any(r => r.StartsWith(h + "=", StringComparison.OrdinalIgnoreCase))).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
-        if (played.Count == recipe.Seed.Urls.Select(u => new Uri(u).Host).Distinct(StringComparer.OrdinalIgnoreCase).Count())
-            throw new LoraException($"seed.urls is a web that is there only while the demo plays it ({played[0]} is a name that no server knows): go on with lora demo --continue, or say in crawl.resolve where it is.", ExitCode.BadUsage);
     }
 
     private static List<string> Prompts(JsonElement decision)

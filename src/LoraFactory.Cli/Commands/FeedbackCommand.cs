@@ -40,7 +40,8 @@ public sealed class FeedbackCommand : ICommandFile
             }
             var results = ResultLines.Of(world, parsed);
             results.ForPrograms(decision);
-            Show(results, decision, carried, ratings, parsed.GetValue(recipe)!);
+            var line = PlayedWeb.HostOf(chosen) is null ? $"lora run {parsed.GetValue(recipe)}" : "lora demo"; // its web is there only while the demo plays it
+            Show(results, decision, carried, ratings, (parsed.GetValue(recipe)!, line));
             return (int)ExitCode.Done;
         });
         return command;
@@ -58,10 +59,10 @@ public sealed class FeedbackCommand : ICommandFile
 
     private static string N(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
 
-    private static void Show(ResultLines results, RetrainDecision decision, Continuation? carried, IReadOnlyList<Rating> ratings, string recipe)
+    private static void Show(ResultLines results, RetrainDecision decision, Continuation? carried, IReadOnlyList<Rating> ratings, (string Recipe, string Line) call)
     {
         if (ratings.Count == 0)
-            results.ForPeople($"there are no ratings of {decision.Adapter} yet. Serve it with lora serve {recipe}, draw with <lora:{decision.Adapter}:1>, and rate pictures with POST /feedback {{\"generation_id\": …, \"rating\": 0 to 1}}; the answer to txt2img has the ids in info.generations.");
+            results.ForPeople($"there are no ratings of {decision.Adapter} yet. Serve it with lora serve {call.Recipe}, draw with <lora:{decision.Adapter}:1>, and rate pictures with POST /feedback {{\"generation_id\": …, \"rating\": 0 to 1}}; the answer to txt2img has the ids in info.generations.");
         foreach (var version in ratings.GroupBy(r => r.Version).OrderBy(g => g.Key))
         {
             var (mean, low, high) = RetrainDecision.Interval([.. version.Select(r => r.Value)]);
@@ -69,8 +70,8 @@ public sealed class FeedbackCommand : ICommandFile
             results.ForPeople($"version {version.Key,-4} {version.Count(),5} {figures}{(version.Key == decision.Version ? "  (decides)" : "")}");
         }
         foreach (var prompt in decision.WorstPrompts) results.ForPeople($"  rated worst: {prompt}");
-        var next = carried is null ? $"Next: lora run {recipe} --continue"
-            : $"That was begun on {carried.At:u}, and there is no rating since those that it was decided on: lora run {recipe} goes on where it stopped, and a further round needs new ratings";
+        var next = carried is null ? $"Next: {call.Line} --continue"
+            : $"That was begun on {carried.At:u}, and there is no rating since those that it was decided on: {call.Line} goes on where it stopped, and a further round needs new ratings";
         results.ForPeople(decision.Retrain ? $"train again: {decision.Why}. {next}" : $"no training: {decision.Why}.");
     }
 }

@@ -29,6 +29,10 @@ public sealed class CrawlStage : IStage
     public IEnumerable<string> Inputs(StageContext context) => context.Recipe.Seed.ConceptStore is { Length: > 0 } store ? [store] : [];
 
     /// <inheritdoc/>
+    public IEnumerable<MachineFinding> Look(Recipe recipe) =>
+        PlayedWeb.Fault(recipe, "lora demo") is { } fault ? [new("LR213", "seed.urls", fault) { OfItsStage = true }] : [];
+
+    /// <inheritdoc/>
     public async Task<StageOutcome> RunAsync(StageContext context, CancellationToken token)
     {
         if (OwnPictures(context.Recipe))

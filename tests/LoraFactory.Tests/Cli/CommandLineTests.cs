@@ -125,7 +125,7 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(2, code);
         Assert.Contains("--force", error);
         Assert.Equal(0, (await Run("init", path, "--force")).Code);
-        var (checkedCode, text, _) = await Run("check", path, "--set", "seed.topic=blueprints", "--set", "seed.urls=http://a.test/", "--set", "label.trigger=ink", "--set", "deploy.port=0");
+        var (checkedCode, text, _) = await Run("check", path, "--set", "seed.topic=blueprints", "--set", "seed.urls=http://a.example/", "--set", "label.trigger=ink", "--set", "deploy.port=0");
         Assert.Equal((0, $"{path}: ok{Environment.NewLine}"), (checkedCode, text));
     }
 

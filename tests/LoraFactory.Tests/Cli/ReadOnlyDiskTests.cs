@@ -37,7 +37,7 @@ public sealed class ReadOnlyDiskTests : IDisposable
         var mount = await PrivateMount.FindAsync(disk, "a read-only disk");
         if (mount is null) return;
         var source = Directory.CreateDirectory(folder.File("source")).FullName;
-        await File.WriteAllTextAsync(Path.Combine(source, "style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\n", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(source, "style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.example/]\n", TestContext.Current.CancellationToken);
         Directory.CreateDirectory(Path.Combine(source, "runs", "style"));
         RunDirectory.WriteJson(Path.Combine(source, "store", "style", "versions.json"), new[] { Version(1, "retired"), Version(2, "champion") });
         new FeedbackStore(FeedbackStore.PathIn(Path.Combine(source, "store"))).Dispose();

@@ -23,6 +23,7 @@ public sealed class FactoryLineTests : IDisposable
 
         public IEnumerable<MachineFinding> Look(Recipe recipe)
         {
+            if (name == StageName.Crawl && recipe.Base.Clip == "offline") yield return new("LR213", "seed.urls", "no server knows it") { OfItsStage = true };
             if (name != StageName.Label) yield break;
             yield return new("LR205", "label.folder", "3 pictures", Severity.Note);
             if (recipe.Base.Clip != "missing") yield break;
@@ -50,6 +51,20 @@ public sealed class FactoryLineTests : IDisposable
         new CopyStage(StageName.Crawl, r => r.Crawl, log),
         new CopyStage(StageName.Clean, r => r.Clean, log, inClean),
     ]);
+
+    [Fact]
+    public async Task What_stops_one_stage_alone_stops_no_run_that_finds_it_unchanged()
+    {
+        var offline = new Recipe { Base = new() { Clip = "offline" } };
+        Task Run(Recipe recipe, StageName? from = null) => Line().RunAsync(Context(recipe), new LineRequest(from), new Dictionary<string, string>(), token: TestContext.Current.CancellationToken);
+        Assert.Contains("seed.urls: no server knows it", (await Assert.ThrowsAsync<LoraException>(() => Run(offline))).Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Path.Combine(folder, "run", "1-crawl")));
+        await Run(new Recipe());
+        await Run(offline);
+        await Assert.ThrowsAsync<LoraException>(() => Run(offline, StageName.Crawl));
+        await Assert.ThrowsAsync<LoraException>(() => Run(offline with { Crawl = new() { MaxPages = 7 } }));
+        Assert.Equal(["Crawl", "Clean", "Label"], log);
+    }
 
     private StageContext Context(Recipe? recipe = null)
     {

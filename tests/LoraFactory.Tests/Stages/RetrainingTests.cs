@@ -107,6 +107,7 @@ public sealed class RetrainingTests : IDisposable
         Assert.Contains("lora demo --continue", e.Message, StringComparison.Ordinal);
         Assert.Null(Retraining.Of(run));
         Assert.NotNull(Retraining.Begin(run, demo with { Crawl = new() { Resolve = ["drawings.test=127.0.0.1:80", "notes.test=127.0.0.1:80"] } }, Now));
+        Assert.Contains("lora demo --continue", Assert.Throws<LoraException>(() => Retraining.Begin(run, demo, Now)).Message, StringComparison.Ordinal); // what the demo began, too
     }
 
     [Fact]

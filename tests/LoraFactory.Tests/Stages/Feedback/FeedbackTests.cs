@@ -91,6 +91,27 @@ public sealed class FeedbackTests : IDisposable
     }
 
     [Fact]
+    public async Task Of_a_web_that_only_the_demo_plays_the_next_step_is_the_demo()
+    {
+        File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\nfeedback: {min_count: 1}\n");
+        using var store = new FeedbackStore(FeedbackStore.PathIn(folder.File("store")));
+        Rate(store, 1, 0.1);
+        Rate(store, 2, 0.1);
+        var (_, said, _) = await Lora("feedback");
+        Assert.EndsWith(". Next: lora demo --continue\n", said.ReplaceLineEndings("\n"), StringComparison.Ordinal);
+        var run = new RunDirectory(folder.File("runs/style"));
+        var played = RecipeReader.Read(folder.File("style.yaml"), ["crawl.resolve=[\"a.test=127.0.0.1:80\"]"], new Dictionary<string, string>()).OrThrow();
+        Assert.NotNull(Retraining.Begin(run, played, DateTimeOffset.UtcNow)); // as lora demo --continue does
+        Assert.Contains("lora demo goes on where it stopped", (await Lora("feedback")).Out, StringComparison.Ordinal);
+        foreach (var more in (string[][])[["run"], ["run", "--continue"], ["crawl"]])
+        {
+            var (code, _, error) = await Lora(more);
+            Assert.Equal((2, true), (code, error.Contains("seed.urls: a web that is there only while the demo plays it (a.test is a name that no server knows): use lora demo", StringComparison.Ordinal)));
+        }
+        Assert.False(Directory.Exists(folder.File("runs/style/1-crawl")));
+    }
+
+    [Fact]
     public async Task Asked_again_without_new_ratings_a_decision_begins_no_further_round()
     {
         File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\ncrawl: {resolve: [\"a.test=127.0.0.1:80\"]}\nfeedback: {min_count: 3}\n");
