@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LoraFactory.Images;
 using LoraFactory.Models.Tokenizers;
 using LoraFactory.Models.Weights;
@@ -35,9 +36,20 @@ public sealed class ClipScorer : IDisposable
     /// <summary>Refuses, as <see cref="Load"/> would, a folder that is no full CLIP: reads configuration, vocabulary and the headers of the weights, and needs no libtorch.</summary>
     public static void Examine(string folder)
     {
-        ClipModel.ReadConfig(ModelConfig.Read(Path.Combine(folder, "config.json")));
+        var config = ModelConfig.Read(Path.Combine(folder, "config.json"));
+        if (OtherKind(config) is { } kind) throw new ModelException($"{folder} is a {kind} model, not CLIP; name a full CLIP with both towers, such as pocket-clip or a folder like openai/clip-vit-large-patch14.");
+        ClipModel.ReadConfig(config);
         WeightFolder.Open(folder).Dispose();
         ClipTokenizer.Load(folder);
+    }
+
+    // Other two-tower and captioning models have the same sections in their configuration, with other weights behind them.
+    private static string? OtherKind(ModelConfig config)
+    {
+        if (config.Has("model_type") && config.Text("model_type") is var type) return type == "clip" ? null : type;
+        var architectures = config.Value("architectures");
+        if (architectures.ValueKind != JsonValueKind.Array || architectures.GetArrayLength() == 0 || architectures[0].ValueKind != JsonValueKind.String) return null;
+        return architectures[0].GetString() is { } name && name != "CLIPModel" ? name : null;
     }
 
     /// <summary>Width of the vectors.</summary>

@@ -187,6 +187,34 @@ public sealed class CheckCommandTests : IDisposable
         Assert.Contains("LR202 base.clip:", await Check("pocket-sd", half), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_model_of_another_kind_is_no_clip_and_is_named_with_its_path()
+    {
+        var captioner = Path.Combine(TestData.Root, "assets", "pocket-captioner");
+        Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9)]);
+        var recipe = Recipe($"base: {{clip: {captioner}}}\ndeploy: {{port: 0}}");
+        Assert.Contains($"warning LR202 base.clip: {captioner} is a blip model, not CLIP; name a full CLIP", (await Run("check", recipe)).Output, StringComparison.Ordinal);
+        var untyped = Directory.CreateDirectory(folder.File("untyped")).FullName;
+        foreach (var (config, found) in ((string, string)[])[("{\"architectures\": [\"SiglipModel\"]}", "is a SiglipModel model, not CLIP"), ("{\"architectures\": [\"CLIPModel\"]}", "untyped"), ("{}", "untyped")])
+        {
+            File.WriteAllText(Path.Combine(untyped, "config.json"), config);
+            var line = Assert.Single((await Run("check", recipe, "--set", $"base.clip={untyped}")).Output.Split('\n'), l => l.StartsWith("warning LR202 ", StringComparison.Ordinal));
+            Assert.Equal((true, found != "untyped"), (line.Contains(found, StringComparison.Ordinal), line.Contains("not CLIP", StringComparison.Ordinal)));
+        }
+    }
+
+    [Fact]
+    public async Task The_recipe_of_the_demo_would_stop_where_nothing_plays_its_web()
+    {
+        var demo = Path.Combine(TestData.Root, "recipes", "demo.yaml");
+        var (code, text, _) = await Run("check", demo, "--set", $"deploy.store={folder.File("store")}", "--set", "deploy.port=0");
+        Assert.Equal(0, code);
+        Assert.Contains("warning LR213 seed.urls: a web that is there only while the demo plays it (drawings.test is a name that no server knows): use lora demo, or say in crawl.resolve where it is.", text, StringComparison.Ordinal);
+        Assert.EndsWith("the recipe is valid, but a run would stop on this machine: 1 finding above (LR213)\n", text, StringComparison.Ordinal);
+        var (_, somewhere, _) = await Run("check", demo, "--set", "seed.urls=[\"http://drawings.test/\", \"not a url\"]");
+        Assert.DoesNotContain("LR213", somewhere, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(1, true)]
     [InlineData(7, true)]
