@@ -30,7 +30,7 @@ public sealed class CrawlStage : IStage
 
     /// <inheritdoc/>
     public IEnumerable<MachineFinding> Look(Recipe recipe) =>
-        PlayedWeb.Fault(recipe, "lora demo") is { } fault ? [new("LR213", "seed.urls", fault) { OfItsStage = true }] : [];
+        PlayedWeb.Fault(recipe, "lora demo") is { } fault ? [new("LR214", "seed.urls", fault) { OfItsStage = true }] : [];
 
     /// <inheritdoc/>
     public async Task<StageOutcome> RunAsync(StageContext context, CancellationToken token)

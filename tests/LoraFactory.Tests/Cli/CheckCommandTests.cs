@@ -88,7 +88,7 @@ public sealed class CheckCommandTests : IDisposable
 
         var (code, said, _) = await Run("init", path, "--pictures", folder.File("my pictures: 2026") + "/.");
         Assert.Equal(0, code);
-        Assert.Contains($"pictures from {folder.File("my pictures: 2026")}, name and trigger ink. Next: ", said, StringComparison.Ordinal);
+        Assert.Contains($"pictures from {folder.File("my pictures: 2026")}, name and trigger ink (label.trigger: better a rare word that your captions do not use otherwise). Next: ", said, StringComparison.Ordinal);
         var recipe = RecipeReader.Read(path, environment: new Dictionary<string, string>()).OrThrow();
         Assert.Equal(new Recipe().Label with { Source = "folder", Folder = folder.File("my pictures: 2026"), Trigger = "ink", TriggerForms = recipe.Label.TriggerForms }, recipe.Label);
         Assert.Equal(("ink", 8), (recipe.Name, recipe.Evaluate.Prompts.Count));
@@ -209,10 +209,10 @@ public sealed class CheckCommandTests : IDisposable
         var demo = Path.Combine(TestData.Root, "recipes", "demo.yaml");
         var (code, text, _) = await Run("check", demo, "--set", $"deploy.store={folder.File("store")}", "--set", "deploy.port=0");
         Assert.Equal(0, code);
-        Assert.Contains("warning LR213 seed.urls: a web that is there only while the demo plays it (drawings.test is a name that no server knows): use lora demo, or say in crawl.resolve where it is.", text, StringComparison.Ordinal);
-        Assert.EndsWith("the recipe is valid, but a run would stop on this machine: 1 finding above (LR213)\n", text, StringComparison.Ordinal);
+        Assert.Contains("warning LR214 seed.urls: a web that is there only while the demo plays it (drawings.test is a name that no server knows): use lora demo, or say in crawl.resolve where it is.", text, StringComparison.Ordinal);
+        Assert.EndsWith("the recipe is valid, but a run would stop on this machine: 1 finding above (LR214)\n", text, StringComparison.Ordinal);
         var (_, somewhere, _) = await Run("check", demo, "--set", "seed.urls=[\"http://drawings.test/\", \"not a url\"]");
-        Assert.DoesNotContain("LR213", somewhere, StringComparison.Ordinal);
+        Assert.DoesNotContain("LR214", somewhere, StringComparison.Ordinal);
     }
 
     [Theory]

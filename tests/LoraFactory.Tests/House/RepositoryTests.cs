@@ -12,6 +12,18 @@ public sealed partial class RepositoryTests
 {
     private static readonly string[] Readmes = ["README.md", "README.zh-CN.md"];
 
+    /// <summary>From LR100 on a number is one rule or finding; below stand the reader's own, of which several places may speak.</summary>
+    [Fact]
+    public void A_finding_has_a_number_of_its_own()
+    {
+        var given = SourceTree.Files("src", "*.cs").SelectMany(file => FindingNumber().Matches(SourceTree.Read(file)).Select(m => (Number: m.Groups["number"].Value, File: file))).ToList();
+        Assert.True(given.Count > 25, $"only {given.Count} numbers were found");
+        SourceTree.NoOffenders([.. given.GroupBy(g => g.Number).Where(g => g.Count() > 1).Select(g => $"LR{g.Key}: {string.Join(", ", g.Select(x => x.File))}")]);
+    }
+
+    [GeneratedRegex("\"LR(?<number>[1-9][0-9]{2})\"", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex FindingNumber();
+
     [Fact]
     public async Task Every_file_is_formatted()
     {

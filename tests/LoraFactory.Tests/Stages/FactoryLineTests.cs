@@ -23,7 +23,7 @@ public sealed class FactoryLineTests : IDisposable
 
         public IEnumerable<MachineFinding> Look(Recipe recipe)
         {
-            if (name == StageName.Crawl && recipe.Base.Clip == "offline") yield return new("LR213", "seed.urls", "no server knows it") { OfItsStage = true };
+            if (name == StageName.Crawl && recipe.Base.Clip == "offline") yield return new("LR214", "seed.urls", "no server knows it") { OfItsStage = true };
             if (name != StageName.Label) yield break;
             yield return new("LR205", "label.folder", "3 pictures", Severity.Note);
             if (recipe.Base.Clip != "missing") yield break;
