@@ -33,10 +33,13 @@ public sealed class RunDirectory
     /// <summary>Directory of a stage, e.g. "1-crawl"; created when missing.</summary>
     public string Of(StageName stage)
     {
-        var path = System.IO.Path.Combine(Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}");
+        var path = PathOf(stage);
         Make(path);
         return path;
     }
+
+    /// <summary>Where a stage's directory, or a file in it, lies or would lie; nothing is created.</summary>
+    public string PathOf(StageName stage, string name = "") => System.IO.Path.Combine(Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", name);
 
     private static void Make(string path)
     {

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using LoraFactory.Flow;
-using Microsoft.Data.Sqlite;
 
 namespace LoraFactory.Stages;
 
@@ -79,7 +78,7 @@ public sealed class FactoryLine
     }
 
     private static bool Unchanged(IStage stage, StageContext context, StageInputs inputs) =>
-        ResultShelf.Finished(Path.Combine(context.Run.Path, $"{(int)stage.Name}-{Word(stage.Name)}"))?.Hash == StageInputs.Hash(stage, context.Recipe, Version, inputs.Of(stage, context));
+        ResultShelf.Finished(context.Run.PathOf(stage.Name))?.Hash == StageInputs.Hash(stage, context.Recipe, Version, inputs.Of(stage, context));
 
     private static async Task<StageResult> RunStageAsync(IStage stage, StageContext context, StageInputs inputs, bool forced, Action givenBack, CancellationToken token)
     {
@@ -153,7 +152,7 @@ public sealed class FactoryLine
 
     // What a full or locked disk stopped is none the worse for it: with room it goes on, as after an interruption.
     private static bool LackedRoom(Exception? failure) =>
-        failure is not null && (DiskFault.Of(failure) is not null || failure is SqliteException { SqliteErrorCode: 13 } || LackedRoom(failure.InnerException));
+        failure is not null && (DiskFault.Of(failure) is not null || FullDisk.Met(failure) || LackedRoom(failure.InnerException));
 
     private static string[] OutputsOf(string directory) =>
         [.. Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(directory, f))

@@ -27,12 +27,12 @@ public sealed class Lineage
             Add("record", record.Id, $"{record.Origin(run)}  {record.Width}×{record.Height}, licence {record.Licence ?? "not stated"}, sha256 {record.BlobHash}", record.PageId.Length == 0 ? [] : [record.PageId]);
         foreach (var sample in Many<Sample>(StageName.Label, "samples.jsonl"))
             Add("sample", sample.Id, $"\"{sample.Caption}\"  {sample.Split.ToString().ToLowerInvariant()}, caption from {sample.CaptionSource}", [sample.RecordId]);
-        if (PathOf(StageName.Configure, "plan.yaml") is var planPath && File.Exists(planPath) && PlanFile.Read(planPath) is var plan)
+        if (run.PathOf(StageName.Configure, "plan.yaml") is var planPath && File.Exists(planPath) && PlanFile.Read(planPath) is var plan)
             Add("plan", plan.Id, $"rank {plan.Train.Rank}, {plan.Train.Steps} steps, base {plan.BaseHash}", [.. plan.TrainSampleIds, .. plan.ValidationSampleIds]);
         if (One<Adapter>(StageName.Train, "adapter.json") is { } adapter)
             Add("adapter", adapter.Id, $"{adapter.Path}  {adapter.Trained}, sha256 {adapter.Sha256}", [adapter.PlanId, .. Decision(StageName.Train)]);
         if (One<Report>(StageName.Evaluate, "report.json") is { } report) Add("report", report.Id, report.Verdict, [report.AdapterId]);
-        if (File.Exists(PathOf(StageName.Deploy, "endpoint.json")) && EndpointFile.Read(run) is var endpoint)
+        if (File.Exists(run.PathOf(StageName.Deploy, "endpoint.json")) && EndpointFile.Read(run) is var endpoint)
             Add("endpoint", endpoint.Id, $"{endpoint.AdapterName} version {endpoint.Version}, {(stateNow?.Invoke(endpoint) is { } now && now != endpoint.State ? $"{now} ({endpoint.State} when it was deployed)" : endpoint.State)}", [endpoint.ReportId]);
     }
 
@@ -110,15 +110,13 @@ public sealed class Lineage
 
     private T? One<T>(StageName stage, string file) where T : class
     {
-        var path = PathOf(stage, file);
+        var path = run.PathOf(stage, file);
         return File.Exists(path) ? RunDirectory.ReadJson<T>(path) : null;
     }
 
     private IEnumerable<T> Many<T>(StageName stage, string file)
     {
-        var path = PathOf(stage, file);
+        var path = run.PathOf(stage, file);
         return File.Exists(path) ? RunDirectory.ReadLines<T>(path) : [];
     }
-
-    private string PathOf(StageName stage, string file) => Path.Combine(run.Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", file);
 }

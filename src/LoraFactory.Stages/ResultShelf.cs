@@ -31,10 +31,9 @@ internal sealed class ResultShelf
     /// <param name="forced">Asked for anew: then only an attempt that was asked for anew too, and did not fail by itself.</param>
     public void TakeUp(string hash, bool forced)
     {
-        var resting = Attempt(Unfinished) is { } attempt && attempt.GoesOn(hash, forced);
         if (Attempt(place)?.Hash == hash || (!forced && Finished(place)?.Hash == hash)) return;
         if (!forced && Finished(Before)?.Hash == hash) GiveBack();
-        else if (resting)
+        else if (Attempt(Unfinished)?.GoesOn(hash, forced) == true)
         {
             if (Finished(place) is not null) Move(place, Before);
             Move(Unfinished, place);

@@ -47,7 +47,7 @@ public static partial class Retraining
     /// <summary>The decision that the run goes by, null when none was carried out yet.</summary>
     public static Continuation? Of(RunDirectory run)
     {
-        var path = Path.Combine(run.Path, "8-feedback", Carried);
+        var path = run.PathOf(StageName.Feedback, Carried);
         return File.Exists(path) ? RunDirectory.ReadJson<Continuation>(path) : null;
     }
 
@@ -81,7 +81,7 @@ public static partial class Retraining
     // A stage that was cleared has no record: it runs anyway.
     private static DateTimeOffset? Started(RunDirectory run, StageName stage)
     {
-        var path = Path.Combine(run.Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", StageRecord.FileName);
+        var path = run.PathOf(stage, StageRecord.FileName);
         return File.Exists(path) ? RunDirectory.ReadJson<StageRecord>(path).Started : null;
     }
 

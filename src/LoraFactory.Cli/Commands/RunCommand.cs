@@ -115,7 +115,7 @@ public sealed class RunCommand : ICommandFile
         ];
         foreach (var (what, stage, file) in files)
         {
-            var path = Path.Combine(run.Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", file);
+            var path = run.PathOf(stage, file);
             if (finished.Any(f => f.Record.Stage == stage) && File.Exists(path)) results.ForPeople($"{what,-9} {path}");
         }
         results.ForPeople($"{"run",-9} {run.Path}");

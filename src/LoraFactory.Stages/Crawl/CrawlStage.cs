@@ -53,7 +53,7 @@ public sealed class CrawlStage : IStage
             frontier.SettleTwins();
             return WriteResults(context, frontier);
         }
-        catch (SqliteException e) when (e.SqliteErrorCode == 13)
+        catch (SqliteException e) when (FullDisk.Met(e))
         {
             throw new LoraException($"{context.Run.Of(Name)} could not be written: the disk is full. Free some space and run the same command again; nothing was lost.", inner: e);
         }

@@ -236,7 +236,7 @@ public sealed class InferenceServer : IAsyncDisposable
 
     // The web interfaces' own form, from which they draw the picture again.
     private string InfoText(TextToImage asked, int at) =>
-        string.Create(CultureInfo.InvariantCulture, $"{asked.Prompt}\n{(asked.NegativePrompt.Length > 0 ? $"Negative prompt: {asked.NegativePrompt}\n" : "")}Steps: {asked.Steps}, {(asked.AskedSampler is { Length: > 0 } sampler ? $"Sampler: {sampler}, " : "")}CFG scale: {asked.CfgScale}, Seed: {asked.Seed + at}, Size: {asked.Width}x{asked.Height}, Model: {model.Name}");
+        string.Create(CultureInfo.InvariantCulture, $"{asked.Prompt}\n{(asked.NegativePrompt.Length > 0 ? $"Negative prompt: {asked.NegativePrompt}\n" : "")}Steps: {asked.Steps}, {(asked.SamplerInFull() is { Length: > 0 } sampler ? $"Sampler: {sampler}, " : "")}CFG scale: {asked.CfgScale}, Seed: {asked.Seed + at}, Size: {asked.Width}x{asked.Height}, Model: {model.Name}");
 
     private async Task<object> SetAsync(HttpContext context)
     {

@@ -63,13 +63,10 @@ public sealed record TextToImage
     }
 
     /// <summary>The sampler that is asked for, on the base's own noise tables; null where none is. Throws a <see cref="ModelException"/> that names those that there are.</summary>
-    public SchedulerOptions? Sampler(SchedulerOptions own) => AskedSampler is { Length: > 0 } name ? SamplerNames.Resolve(name, own) : null;
+    public SchedulerOptions? Sampler(SchedulerOptions own) => SamplerInFull() is { Length: > 0 } name ? SamplerNames.Resolve(name, own) : null;
 
     /// <summary>The sampler's name with its scheduler's, such as "DPM++ 2M Karras", as infotexts have it; empty where the base's own is taken.</summary>
-    [JsonIgnore]
-    public string AskedSampler => FullName();
-
-    private string FullName()
+    public string SamplerInFull()
     {
         var name = (string.IsNullOrEmpty(SamplerName) ? SamplerIndex : SamplerName)?.Trim() ?? "";
         if (!string.IsNullOrEmpty(Scheduler) && !Scheduler.Equals(Schedulers[0], StringComparison.OrdinalIgnoreCase))
