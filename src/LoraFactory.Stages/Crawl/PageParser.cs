@@ -4,6 +4,7 @@ using AngleSharp.Dom;
 using AngleSharp.Html.Dom;
 using AngleSharp.Html.Parser;
 using LoraFactory.Flow;
+using LoraFactory.Pages;
 
 namespace LoraFactory.Stages.Crawl;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using LoraFactory.Flow;
+using LoraFactory.Pages;
 using LoraFactory.Stages.Crawl;
 
 namespace LoraFactory.Tests.Stages.Crawl;

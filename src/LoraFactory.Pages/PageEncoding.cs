@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace LoraFactory.Flow;
+namespace LoraFactory.Pages;
 
 /// <summary>
 /// Finds the encoding of a page as browsers do (HTML Living Standard §13.2.3): byte-order mark, then the header's charset, then a meta element in the
