@@ -37,10 +37,8 @@ public sealed class OptOuts(string userAgent)
     public string? Find(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page, bool image)
     {
         var refusing = image ? ForImages : ForText;
-        foreach (var value in Values(headers, "x-robots-tag"))
-            if (HeaderDirective(value, refusing) is { } directive) return $"x-robots-tag:{directive}";
-        foreach (var content in page.Robots)
-            if (Directives(content).FirstOrDefault(refusing.Contains) is { } directive) return $"robots-meta:{directive}";
+        if (OfHeaders(headers).FirstOrDefault(refusing.Contains) is { } header) return $"x-robots-tag:{header}";
+        if (page.Robots.SelectMany(Split).FirstOrDefault(refusing.Contains) is { } meta) return $"robots-meta:{meta}";
         if (Tdm(url, policy, headers, page) is { } tdm) return tdm;
         foreach (var signal in policy.Rules.ContentSignals.Concat(Values(headers, "content-signal")))
             if (SignalRefuses(signal)) return "content-signal:ai-train=no";
@@ -50,35 +48,36 @@ public sealed class OptOuts(string userAgent)
     }
 
     /// <summary>Does the page ask that its links not be followed?</summary>
-    public bool NoFollow(IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page)
-    {
-        string[] words = ["nofollow", "none"];
-        return Values(headers, "x-robots-tag").Any(v => HeaderDirective(v, words) is not null) || page.Robots.Any(c => Directives(c).Any(words.Contains));
-    }
+    public bool NoFollow(IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page) => Directives(headers, page).Overlaps(["nofollow", "none"]);
+
+    /// <summary>Robots directives of headers and markup that are addressed to this crawler, in lower case: "noindex", "max-snippet:20" ….</summary>
+    public IReadOnlySet<string> Directives(IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page) =>
+        OfHeaders(headers).Concat(page.Robots.SelectMany(Split)).Where(d => d.Length > 0).ToHashSet(StringComparer.Ordinal);
 
     private static IEnumerable<string> Values(IReadOnlyList<KeyValuePair<string, string>> headers, string name) =>
         headers.Where(h => h.Key.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(h => h.Value);
 
-    private static IEnumerable<string> Directives(string content) => content.Split(',').Select(d => d.Trim().ToLowerInvariant());
+    private static IEnumerable<string> Split(string content) => content.Split(',').Select(d => d.Trim().ToLowerInvariant());
 
     // "otherbot: noindex, noai": everything after an addressee is for it, until another is named.
-    private string? HeaderDirective(string value, string[] refusing)
+    private IEnumerable<string> OfHeaders(IReadOnlyList<KeyValuePair<string, string>> headers)
     {
-        var mine = true;
-        foreach (var part in Directives(value))
+        foreach (var value in Values(headers, "x-robots-tag"))
         {
-            var directive = part;
-            var colon = part.IndexOf(':');
-            if (colon > 0)
+            var mine = true;
+            foreach (var part in Split(value))
             {
-                var name = part[..colon].Trim();
-                if (Valued.Contains(name)) continue;
-                mine = name == "*" || name.Equals(token, StringComparison.OrdinalIgnoreCase);
-                directive = part[(colon + 1)..].Trim();
+                var directive = part;
+                var colon = part.IndexOf(':');
+                if (colon > 0 && !Valued.Contains(part[..colon].Trim()))
+                {
+                    var name = part[..colon].Trim();
+                    mine = name == "*" || name.Equals(token, StringComparison.OrdinalIgnoreCase);
+                    directive = part[(colon + 1)..].Trim();
+                }
+                if (mine) yield return directive;
             }
-            if (mine && refusing.Contains(directive)) return directive;
         }
-        return null;
     }
 
     // File, then header, then markup: a later statement supersedes an earlier one, silence does not.
