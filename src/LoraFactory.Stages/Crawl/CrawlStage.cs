@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using LoraFactory.Flow;
+using LoraFactory.Pages;
 using Microsoft.Data.Sqlite;
 
 namespace LoraFactory.Stages.Crawl;

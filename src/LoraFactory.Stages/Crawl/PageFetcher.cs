@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using LoraFactory.Flow;
+using LoraFactory.Pages;
 
 namespace LoraFactory.Stages.Crawl;
 

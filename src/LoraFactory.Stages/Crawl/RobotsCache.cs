@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using LoraFactory.Flow;
+using LoraFactory.Pages;
 
 namespace LoraFactory.Stages.Crawl;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using LoraFactory.Pages;
 using LoraFactory.Stages.Crawl;
 
 namespace LoraFactory.Cli.Engine.Conformance;

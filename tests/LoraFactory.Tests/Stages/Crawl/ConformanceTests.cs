@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using LoraFactory.Flow;
+using LoraFactory.Pages;
 using LoraFactory.Stages.Crawl;
 
 namespace LoraFactory.Tests.Stages.Crawl;

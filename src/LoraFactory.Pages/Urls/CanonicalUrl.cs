@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace LoraFactory.Stages.Crawl;
+namespace LoraFactory.Pages;
 
 /// <summary>
 /// One spelling for all URLs of one resource (RFC 3986 §6.2): http(s) only, host in lower-case ASCII, no default port, no user info,
