@@ -49,6 +49,23 @@ public static class CanonicalComposition
         }
     }
 
+    /// <summary>
+    /// Form D of code points, appended to <paramref name="decomposed"/>; <paramref name="sources"/>, where given, receives for each result the
+    /// index of the code point that it comes from.
+    /// </summary>
+    public static void Decompose(ReadOnlySpan<int> points, List<int> decomposed, List<int>? sources)
+    {
+        var letters = Decompose(points);
+        Reorder(letters);
+        var source = 0;
+        foreach (var letter in letters)
+        {
+            decomposed.Add(letter.Point);
+            sources?.Add(letter.Change > 0 ? Math.Max(0, source - 1) : source);
+            if (letter.Change <= 0) source++;
+        }
+    }
+
     private static List<Letter> Decompose(ReadOnlySpan<int> points)
     {
         var letters = new List<Letter>(points.Length + 8);

@@ -41,7 +41,7 @@ public sealed class ClipTokenizer
             : throw new ModelException($"{vocabulary.Path}: ids of ten million and more are not those of a CLIP tokenizer.")];
         foreach (var (token, id) in vocabulary.Ids) tokens[id] = token;
         // Longest first, so that the leftmost longest one is found.
-        specials = [.. vocabulary.Specials.Where(special => special.Key.Length > 0).Select(special => (Points(special.Key), special.Value)).OrderByDescending(special => special.Item1.Length)];
+        specials = [.. vocabulary.Specials.Where(special => special.Key.Length > 0).Select(special => (CodePoints.Of(special.Key), special.Value)).OrderByDescending(special => special.Item1.Length)];
     }
 
     /// <summary>Reads the tokenizer of a folder, see <see cref="ClipVocabulary.Read"/>.</summary>
@@ -130,17 +130,9 @@ public sealed class ClipTokenizer
         ByteAlphabet.Decode(ids.Where(id => !skipSpecials || !vocabulary.Specials.Values.Contains(id)).Select(TokenOf))
             .Replace("</w>", " ", StringComparison.Ordinal).Trim();
 
-    private static int[] Points(string text)
-    {
-        var points = new int[text.Length];
-        var count = 0;
-        foreach (var rune in text.EnumerateRunes()) points[count++] = rune.Value;
-        return points[..count];
-    }
-
     private void Encode(string text, List<int> ids, List<(int, int)>? offsets)
     {
-        var points = Points(text);
+        var points = CodePoints.Of(text);
         var start = 0;
         for (var i = 0; i < points.Length; i++)
         {
@@ -166,37 +158,13 @@ public sealed class ClipTokenizer
         var sources = offsets is null ? null : new List<int>(points.Length);
         if (points.ContainsAnyExceptInRange(0, CanonicalComposition.FirstThatMayChange - 1) || sources is not null) CanonicalComposition.Compose(points, normalised, sources);
         else normalised.AddRange(points);
-        (normalised, sources) = Lower(normalised, sources);
+        (normalised, sources) = CodePoints.Lower(normalised, sources);
         var letters = CollectionsMarshal.AsSpan(normalised);
         foreach (var (first, length) in ClipWords.Split(letters))
         {
             EncodeWord(letters.Slice(first, length), ids);
             if (offsets is not null) AddOffsets(letters.Slice(first, length), sources!, first, start, ids, offsets);
         }
-    }
-
-    /// <summary>Lower case per code point, without regard to place: Σ is always σ; İ becomes two code points.</summary>
-    private static (List<int> Points, List<int>? Sources) Lower(List<int> points, List<int>? sources)
-    {
-        const int dottedCapitalI = 0x130, dotAbove = 0x307;
-        var lower = new List<int>(points.Count);
-        var from = sources is null ? null : new List<int>(points.Count);
-        for (var i = 0; i < points.Count; i++)
-        {
-            var point = points[i];
-            lower.Add(point switch
-            {
-                >= 'A' and <= 'Z' => point + 32,
-                < 0x80 => point,
-                dottedCapitalI => 'i',
-                _ => Rune.ToLowerInvariant(new Rune(point)).Value,
-            });
-            from?.Add(sources![i]);
-            if (point != dottedCapitalI) continue;
-            lower.Add(dotAbove);
-            from?.Add(sources![i]);
-        }
-        return (lower, from);
     }
 
     private void EncodeWord(ReadOnlySpan<int> word, List<int> ids)

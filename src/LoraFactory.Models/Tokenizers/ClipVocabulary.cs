@@ -35,7 +35,7 @@ public sealed record ClipVocabulary(
             if (Directory.Exists(path) && File.Exists(vocabulary) && File.Exists(merges)) return FromPair(path, vocabulary, merges, config, map);
             if (File.Exists(whole)) return FromWhole(whole, config, map);
         }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException or InvalidOperationException or FormatException or IndexOutOfRangeException or KeyNotFoundException or ArgumentNullException)
         {
             throw new ModelException($"{path} does not hold a CLIP tokenizer that can be read: {e.Message.TrimEnd('.')}. Download its folder again.", e);
         }

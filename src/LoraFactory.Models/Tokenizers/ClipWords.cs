@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LoraFactory.Models.Tokenizers;
 
 /// <summary>
@@ -8,17 +6,15 @@ namespace LoraFactory.Models.Tokenizers;
 /// </summary>
 internal static class ClipWords
 {
-    private enum Kind : byte { Letter, Number, Space, Other }
-
     /// <summary>The words as (first, length); what lies between is white space.</summary>
     public static List<(int First, int Length)> Split(ReadOnlySpan<int> text)
     {
         var words = new List<(int, int)>(text.Length / 4 + 1);
         for (var i = 0; i < text.Length;)
         {
-            var kind = KindOf(text[i]);
+            var kind = CodePoints.KindOf(text[i]);
             var length = 1;
-            if (kind == Kind.Space)
+            if (kind == PointKind.Space)
             {
                 i++;
                 continue;
@@ -30,9 +26,9 @@ internal static class ClipWords
                 i += name + 4;
                 continue;
             }
-            if (text[i] == '\'' && Contraction(text[i..]) is > 0 and var contraction) length = contraction;
-            else if (kind != Kind.Number)
-                while (i + length < text.Length && KindOf(text[i + length]) == kind) length++;
+            if (CodePoints.Contraction(text[i..]) is > 0 and var contraction) length = contraction;
+            else if (kind != PointKind.Number)
+                while (i + length < text.Length && CodePoints.KindOf(text[i + length]) == kind) length++;
             words.Add((i, length));
             i += length;
         }
@@ -42,35 +38,11 @@ internal static class ClipWords
     private static int SpecialName(ReadOnlySpan<int> text) =>
         Starts(text, "<|startoftext|>") ? "startoftext".Length : Starts(text, "<|endoftext|>") ? "endoftext".Length : 0;
 
-    private static int Contraction(ReadOnlySpan<int> text)
-    {
-        foreach (var end in (string[])["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"])
-            if (Starts(text, end)) return end.Length;
-        return 0;
-    }
-
     private static bool Starts(ReadOnlySpan<int> text, string with)
     {
         if (text.Length < with.Length) return false;
         for (var i = 0; i < with.Length; i++)
             if (text[i] != with[i]) return false;
         return true;
-    }
-
-    private static Kind KindOf(int point)
-    {
-        if (point < 0x80)
-        {
-            if (char.IsAsciiLetter((char)point)) return Kind.Letter;
-            if (char.IsAsciiDigit((char)point)) return Kind.Number;
-            return point is ' ' or >= 9 and <= 13 ? Kind.Space : Kind.Other;
-        }
-        return CharUnicodeInfo.GetUnicodeCategory(point) switch
-        {
-            UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => Kind.Letter,
-            UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => Kind.Number,
-            UnicodeCategory.SpaceSeparator or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator => Kind.Space,
-            _ => point == 0x85 ? Kind.Space : Kind.Other,
-        };
     }
 }

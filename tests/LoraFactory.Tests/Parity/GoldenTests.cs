@@ -23,7 +23,7 @@ public sealed class GoldenTests
         ["image-caption"] = 1, ["keys"] = 7, ["kohya_keys"] = 3, ["lora-combine"] = 1, ["lora-extract"] = 1, ["lora-formats"] = 2, ["lora-resize"] = 1,
         ["loss-functions"] = 1, ["lr-schedule"] = 1, ["merge-llama"] = 1, ["merge-unet"] = 1, ["optimizer"] = 21, ["pickle-checkpoint"] = 1,
         ["pipeline"] = 2, ["processors"] = 1, ["safetensors-edges"] = 1, ["scheduler"] = 15, ["set-metrics"] = 1, ["single-file"] = 2,
-        ["statistics"] = 1, ["train-unet"] = 12, ["training-noise"] = 1, ["unet"] = 2, ["vae"] = 2,
+        ["statistics"] = 1, ["tokenizer"] = 1, ["train-unet"] = 12, ["training-noise"] = 1, ["unet"] = 2, ["vae"] = 2,
     };
 
     [Fact]
