@@ -5,7 +5,7 @@ using LoraFactory.Flow;
 
 namespace LoraFactory.Cli.Engine;
 
-/// <summary><c>lora bench train|draw|ops|load</c>: speed and memory on this machine, one JSON line each; bench/README.md says how to compare.</summary>
+/// <summary><c>lora bench train|draw|ops|load|crawl|web</c>: speed and memory on this machine, one JSON line each; bench/README.md says how to compare.</summary>
 public sealed class BenchCommand : ICommandFile
 {
     /// <inheritdoc/>
@@ -17,7 +17,7 @@ public sealed class BenchCommand : ICommandFile
     /// <inheritdoc/>
     public Command Build(CommandWorld world) => new("bench", "Measure speed and memory on this machine: one JSON line each")
     {
-        Train(world), Draw(world), Operators(world), Load(world),
+        Train(world), Draw(world), Operators(world), Load(world), CrawlBench.CrawlCommand(world), CrawlBench.WebCommand(world),
     };
 
     private static Command Train(CommandWorld world)
@@ -92,7 +92,7 @@ public sealed class BenchCommand : ICommandFile
         return option;
     }
 
-    private static Option<int> Number(string name, string description, int otherwise, int least, int most)
+    internal static Option<int> Number(string name, string description, int otherwise, int least, int most)
     {
         var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
         option.Validators.Add(r =>

@@ -86,7 +86,7 @@ public sealed record CrawlOptions
     [Option("Pages fetched from one host at most.", Min = 1, Max = 10_000_000, Unit = "pages")]
     public int MaxPagesPerHost { get; init; } = 200;
     /// <summary>Pictures.</summary>
-    [Option("Pictures kept at most; at most four times as many, or fifty, are asked for.", Min = 1, Max = 10_000_000, Unit = "pictures")]
+    [Option("Pictures kept at most; at most four times as many, or fifty, are asked for; 0 fetches none.", Min = 0, Max = 10_000_000, Unit = "pictures")]
     public int MaxPictures { get; init; } = 2000;
     /// <summary>Link depth.</summary>
     [Option("Links followed away from a seed URL at most.", Min = 0, Max = 100, Unit = "links")]

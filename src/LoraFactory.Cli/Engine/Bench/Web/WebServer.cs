@@ -1,0 +1,179 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using LoraFactory.Stages.Deploy.Serving;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace LoraFactory.Cli.Engine.Bench.Web;
+
+/// <summary>What a generated web saw of its crawler.</summary>
+public sealed record WebWitness
+{
+    /// <summary>Requests, of whatever kind.</summary>
+    public long Requests { get; init; }
+    /// <summary>Bytes of all bodies sent.</summary>
+    public long Bytes { get; init; }
+    /// <summary>Requests for what robots.txt denies.</summary>
+    public int Denied { get; init; }
+    /// <summary>Requests to a host before its robots.txt was read.</summary>
+    public int BeforeRobots { get; init; }
+    /// <summary>Requests to a host that was still answering another.</summary>
+    public int AtOnce { get; init; }
+    /// <summary>Requests sooner after the last one's end than was promised or asked for.</summary>
+    public int TooSoon { get; init; }
+    /// <summary>Requests before the time that a Retry-After of the host named.</summary>
+    public int BeforeRetry { get; init; }
+    /// <summary>Requests for traps and for what fails.</summary>
+    public int Beside { get; init; }
+    /// <summary>All of them that a polite crawler never makes.</summary>
+    public int Violations => Denied + BeforeRobots + AtOnce + TooSoon + BeforeRetry;
+}
+
+/// <summary>Serves a <see cref="GeneratedWeb"/> on loopback, each host at its own address, and watches how its crawler behaves.</summary>
+public sealed class WebServer : IAsyncDisposable
+{
+    // The crawler's clock starts when it has read the last byte, the server's when it has sent it.
+    private const double Grace = 0.015;
+
+    private readonly GeneratedWeb web;
+    private readonly WebApplication app;
+    private readonly Dictionary<string, int> hosts;
+    private readonly HostWatch[] watches;
+    private readonly ConcurrentDictionary<string, bool> failedOnce = new(StringComparer.Ordinal);
+
+    private WebServer(GeneratedWeb web, WebApplication app)
+    {
+        (this.web, this.app) = (web, app);
+        hosts = Enumerable.Range(0, web.Shape.Hosts).ToDictionary(GeneratedWeb.HostName, h => h, StringComparer.OrdinalIgnoreCase);
+        watches = [.. Enumerable.Range(0, web.Shape.Hosts).Select(_ => new HostWatch())];
+    }
+
+    /// <summary>Its port, on every address of loopback.</summary>
+    public int Port { get; private set; }
+
+    /// <summary>Starts serving on a free port.</summary>
+    public static async Task<WebServer> StartAsync(WebShape shape)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<IHostLifetime, SignalFreeLifetime>();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.Listen(IPAddress.Any, 0);
+            kestrel.AddServerHeader = false;
+        });
+        var server = new WebServer(new GeneratedWeb(shape), builder.Build());
+        server.app.Run(server.AnswerAsync);
+        await server.app.StartAsync();
+        server.Port = new Uri(server.app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
+        return server;
+    }
+
+    /// <summary>What was seen so far.</summary>
+    public WebWitness Witness
+    {
+        get
+        {
+            var sum = new WebWitness();
+            foreach (var watch in watches)
+            {
+                lock (watch) sum = watch.AddTo(sum);
+            }
+            return sum;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await app.DisposeAsync();
+
+    private async Task AnswerAsync(HttpContext context)
+    {
+        var path = context.Request.Path.Value ?? "/";
+        if (!IPAddress.IsLoopback(context.Connection.RemoteIpAddress ?? IPAddress.None) || !hosts.TryGetValue(context.Request.Host.Host, out var host))
+        {
+            context.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
+            return;
+        }
+        var watch = watches[host];
+        var pause = Math.Max(web.Shape.Pause, web.Shape.CrawlDelay) - Grace;
+        lock (watch) watch.Begin(path, pause);
+        long sent = 0;
+        int? retry = null;
+        try
+        {
+            var answer = web.Answer(host, path, web.Shape.FailureRate > 0 && failedOnce.TryAdd(context.Request.Host.Host + path, true));
+            retry = answer.RetryAfter;
+            if (web.Latency(host) is > 0 and var latency) await Task.Delay(TimeSpan.FromMilliseconds(latency), context.RequestAborted);
+            if (answer.Status == -1) await Task.Delay(Timeout.Infinite, context.RequestAborted);
+            if (answer.Status == 0)
+            {
+                context.Abort();
+                return;
+            }
+            context.Response.StatusCode = answer.Status;
+            context.Response.ContentType = answer.Type;
+            context.Response.ContentLength = answer.Body.Length;
+            if (retry is { } seconds) context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+            await context.Response.Body.WriteAsync(answer.Body, context.RequestAborted);
+            sent = answer.Body.Length;
+        }
+        catch (OperationCanceledException)
+        {
+            // the crawler hung up
+        }
+        finally
+        {
+            lock (watch) watch.End(sent, retry);
+        }
+    }
+
+    private sealed class HostWatch
+    {
+        private readonly TimeProvider clock = TimeProvider.System;
+        private long requests, bytes;
+        private int active, denied, beforeRobots, atOnce, tooSoon, beforeRetry, beside;
+        private bool robots;
+        private long? ended, retryFrom;
+        private int retrySeconds;
+
+        public void Begin(string path, double pause)
+        {
+            requests++;
+            var now = clock.GetTimestamp();
+            if (path == "/robots.txt") robots = true;
+            else if (!robots) beforeRobots++;
+            if (path.StartsWith("/private/", StringComparison.Ordinal)) denied++;
+            if (GeneratedWeb.IsBeside(path)) beside++;
+            if (active++ > 0) atOnce++;
+            else if (ended is { } last && pause > 0 && clock.GetElapsedTime(last, now).TotalSeconds < pause) tooSoon++;
+            if (retryFrom is { } from && clock.GetElapsedTime(from, now).TotalSeconds < retrySeconds - Grace) beforeRetry++;
+        }
+
+        public void End(long sent, int? retry)
+        {
+            bytes += sent;
+            active--;
+            ended = clock.GetTimestamp();
+            if (retry is { } seconds) (retryFrom, retrySeconds) = (ended, seconds);
+        }
+
+        public WebWitness AddTo(WebWitness sum) => sum with
+        {
+            Requests = sum.Requests + requests,
+            Bytes = sum.Bytes + bytes,
+            Denied = sum.Denied + denied,
+            BeforeRobots = sum.BeforeRobots + beforeRobots,
+            AtOnce = sum.AtOnce + atOnce,
+            TooSoon = sum.TooSoon + tooSoon,
+            BeforeRetry = sum.BeforeRetry + beforeRetry,
+            Beside = sum.Beside + beside,
+        };
+    }
+}
