@@ -268,7 +268,17 @@ public sealed record Endpoint(string Id, string ReportId, string AdapterName, in
 
 /// <summary>Something that did not go on to the next stage, and why.</summary>
 /// <param name="Id">Id of what was dropped.</param>
-/// <param name="Reason">Short fixed reason, e.g. "near-duplicate".</param>
+/// <param name="Reason">Name of the rule, e.g. "near-duplicate".</param>
 /// <param name="What">URL or path.</param>
 /// <param name="Detail">The measured value or the twin's id.</param>
-public sealed record Drop(string Id, string Reason, string What, string? Detail = null);
+public sealed record Drop(string Id, string Reason, string What, string? Detail = null)
+{
+    /// <summary>"document" for the text of a page; null for what the stage is about: a URL in crawl, a picture in clean.</summary>
+    public string? Kind { get; init; }
+    /// <summary>Value that was judged; null where the rule has no number.</summary>
+    public double? Value { get; init; }
+    /// <summary>Threshold that it was judged by.</summary>
+    public double? Threshold { get; init; }
+    /// <summary>URL of the page that it stands on; null where it stands on none, or is one itself.</summary>
+    public string? Page { get; init; }
+}

@@ -95,6 +95,8 @@ public sealed record StageContext
     public TimeProvider Clock { get; init; } = TimeProvider.System;
     /// <summary>Seed of all randomness of the stage.</summary>
     public required long Seed { get; init; }
+    /// <summary>True when what the stage measured before is judged anew instead of measured again.</summary>
+    public bool Rescore { get; init; }
 }
 
 /// <summary>Shows progress: on a terminal as bars, elsewhere as lines.</summary>

@@ -8,7 +8,11 @@ namespace LoraFactory.Stages;
 /// <summary>Which part of the line to run.</summary>
 /// <param name="From">This stage and those after it run again even when nothing changed.</param>
 /// <param name="To">The last stage to run.</param>
-public sealed record LineRequest(StageName? From = null, StageName? To = null);
+public sealed record LineRequest(StageName? From = null, StageName? To = null)
+{
+    /// <summary>True when the last stage judges anew what it measured before instead of measuring again.</summary>
+    public bool Rescore { get; init; }
+}
 
 /// <summary>What became of one stage.</summary>
 /// <param name="Record">Its stage.json.</param>

@@ -71,7 +71,7 @@ public sealed class RunCommand : ICommandFile
             reading = continuation.Applied(reading);
             if (Retraining.Pending(run) is { } pending && !(request.From <= pending) && !(request.To < pending)) request = request with { From = pending };
         }
-        var context = new StageContext { Run = run, Recipe = reading.Recipe, Given = given.Recipe, Progress = board, Clock = world.Clock, Seed = reading.Recipe.RandomSeed };
+        var context = new StageContext { Run = run, Recipe = reading.Recipe, Given = given.Recipe, Progress = board, Clock = world.Clock, Seed = reading.Recipe.RandomSeed, Rescore = request.Rescore };
         return await line.RunAsync(context, request, given.Origins, result =>
         {
             results.ForPrograms(new { result.Record.Stage, result.Skipped, result.Record.In, result.Record.Out, result.Record.Dropped, result.Record.Seconds, result.Record.Summary, Run = run.Path });

@@ -14,7 +14,7 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
     public int Order => 10 * (int)stage;
 
     /// <inheritdoc/>
-    public Command Build(CommandWorld world)
+    public virtual Command Build(CommandWorld world)
     {
         var recipe = new Argument<string>("RECIPE") { Description = "The recipe's file" };
         var again = new Option<bool>("--again") { Description = "Run it even when nothing has changed" };
@@ -22,26 +22,28 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
         var runs = RunCommand.RunsOption();
         var json = RunCommand.JsonOption();
         var command = new Command(stage.ToString().ToLowerInvariant(), effect) { recipe, again, sets, runs, json };
-        command.SetAction(async (parsed, token) =>
+        command.SetAction((parsed, token) =>
         {
-            var line = FactoryLine.Standard();
-            if (!line.Names.Contains(stage)) throw new LoraException($"this build has no {stage.ToString().ToLowerInvariant()} stage.");
             var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets));
             var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, reading.OrThrow().Name));
-            var results = ResultLines.Of(world, parsed);
-            await RunCommand.RunLine(world, line, run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), results, token);
-            results.ForPeople(run.Of(stage));
-            return (int)RunCommand.Outcome(world, run, reading.Recipe, stage);
+            return RunAsync(world, ResultLines.Of(world, parsed), run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), token);
         });
         return command;
+    }
+
+    /// <summary>Runs the line as far as the stage and says where its results lie.</summary>
+    internal async Task<int> RunAsync(CommandWorld world, ResultLines results, RunDirectory run, RecipeReading reading, LineRequest request, CancellationToken token)
+    {
+        var line = FactoryLine.Standard();
+        if (!line.Names.Contains(stage)) throw new LoraException($"this build has no {stage.ToString().ToLowerInvariant()} stage.");
+        await RunCommand.RunLine(world, line, run, reading, request, results, token);
+        results.ForPeople(run.Of(stage));
+        return (int)RunCommand.Outcome(world, run, reading.Recipe, stage);
     }
 }
 
 /// <summary><c>lora crawl</c>.</summary>
 public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to pages and pictures");
-
-/// <summary><c>lora clean</c>.</summary>
-public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to records, each drop with its reason");
 
 /// <summary><c>lora label</c>.</summary>
 public sealed class LabelCommand() : StageCommand(StageName.Label, "3: records to captioned samples, split by cluster");

@@ -44,7 +44,7 @@ public sealed record OptionEntry
         get
         {
             if (Kind == OptionKind.Flag) return "true or false";
-            if (Declared.OneOf.Length > 0) return "one of " + string.Join(", ", Declared.OneOf);
+            if (Declared.OneOf.Length > 0) return (IsList ? "a list of " : "one of ") + string.Join(", ", Declared.OneOf);
             var what = (IsList, Kind) switch
             {
                 (true, OptionKind.Text) => "a list of texts",

@@ -144,6 +144,12 @@ public sealed record CleanOptions
     /// <summary>Text quality threshold.</summary>
     [Option("A page whose text is worse than this (0 spam, 1 prose) loses its pictures.", Min = 0, Max = 1)]
     public double MinTextQuality { get; init; } = 0.3;
+    /// <summary>Sets of rules about texts.</summary>
+    [Option("Sets of published rules that a page's text has to keep, or it loses its pictures; each rule is a signal that is measured anyway. lora clean report shows what each would drop.", OneOf = ["gopher", "repetition", "c4", "fineweb", "seed"])]
+    public IReadOnlyList<string> Rules { get; init; } = [];
+    /// <summary>Thresholds of single rules.</summary>
+    [Option("Thresholds of single rules as RULE=NUMBER, instead of their own; a rule that is named here is switched on, also without its set.", Max = 100)]
+    public IReadOnlyList<string> Thresholds { get; init; } = [];
     /// <summary>Duplicate distance.</summary>
     [Option("Two pictures whose 64-bit perceptual hashes differ in at most this many bits are duplicates.", Min = 0, Max = 32, Unit = "bits")]
     public int DuplicateDistance { get; init; } = 6;

@@ -44,7 +44,13 @@ internal sealed record Candidate
     private double Described => Math.Sqrt(WordStem.Words(Caption).Count()) * 2 + Math.Sqrt(WordStem.Words(Alt).Count()) + (Context.Length > 0 ? 0.5 : 0);
 
     /// <summary>What it is dropped with.</summary>
-    public Drop Drop(string reason, string? detail = null) => new(Id, reason, PictureUrl, detail);
+    public Drop Drop(string reason, string? detail = null, double value = double.NaN, double threshold = double.NaN) =>
+        Numbered(new Drop(Id, reason, PictureUrl, detail) { Page = PageUrl.Length > 0 ? PageUrl : null }, value, threshold);
+
+    /// <summary>With the value that was judged and its threshold, to six decimals; NaN is none.</summary>
+    public static Drop Numbered(Drop drop, double value, double threshold) => drop with { Value = Kept(value), Threshold = Kept(threshold) };
+
+    private static double? Kept(double value) => double.IsNaN(value) ? null : Math.Round(value, 6);
 
     /// <summary>What it becomes when it is kept.</summary>
     public Record ToRecord()

@@ -1,5 +1,6 @@
 using LoraFactory.Flow;
 using LoraFactory.Images;
+using LoraFactory.Stages.Clean.Text;
 
 namespace LoraFactory.Stages.Clean;
 
@@ -12,6 +13,9 @@ public sealed class CleanStage : IStage
     /// <summary>Reason of pictures that the crawl did not fetch; they don't count in the share that must be kept.</summary>
     public const string NotFetched = "not-fetched";
 
+    /// <summary><see cref="Drop.Kind"/> of a page's text; every other drop is a picture.</summary>
+    public const string DocumentKind = "document";
+
     private sealed record FolderSource(string Source, string Folder);
 
     /// <inheritdoc/>
@@ -21,7 +25,12 @@ public sealed class CleanStage : IStage
     public IEnumerable<object> Options(Recipe recipe) => [recipe.Clean, new FolderSource(recipe.Label.Source, IsFolder(recipe) ? recipe.Label.Folder : "")];
 
     /// <inheritdoc/>
-    public IEnumerable<MachineFinding> Look(Recipe recipe) => IsFolder(recipe) ? FolderSurvey.Look(recipe) : [];
+    public IEnumerable<MachineFinding> Look(Recipe recipe) => [.. LookAtRules(recipe), .. IsFolder(recipe) ? FolderSurvey.Look(recipe) : []];
+
+    private static IEnumerable<MachineFinding> LookAtRules(Recipe recipe)
+    {
+        if (TextJudgement.Fault(recipe.Clean) is { } fault) yield return new("LR220", "clean.thresholds", fault);
+    }
 
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context)
@@ -43,14 +52,16 @@ public sealed class CleanStage : IStage
     public async Task<StageOutcome> RunAsync(StageContext context, CancellationToken token)
     {
         var options = context.Recipe.Clean;
-        var (candidates, drops) = IsFolder(context.Recipe) ? TakeFolder(context, token) : TakePages(context, token);
-        var (sound, unsound) = await CheckAsync(context, candidates, token);
+        var earlier = context.Rescore ? EarlierScores.Read(context.Run) : EarlierScores.None;
+        var (candidates, drops) = IsFolder(context.Recipe) ? TakeFolder(context, token) : TakePages(context, earlier, token);
+        var (sound, unsound) = await CheckAsync(context, candidates, earlier, token);
         drops.AddRange(unsound);
         var (kept, copies) = NearDuplicates.Split(sound, options.DuplicateDistance);
         drops.AddRange(copies);
 
         drops.Sort((a, b) => string.CompareOrdinal(a.What, b.What) is var order and not 0 ? order : string.CompareOrdinal(a.Id, b.Id));
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, "dropped.jsonl"), drops);
+        drops.RemoveAll(drop => drop.Kind == DocumentKind); // counts are of pictures
         var counts = drops.GroupBy(drop => drop.Reason, StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.Count());
         var seen = kept.Count + drops.Count;
         KeptShare.Require(kept.Count, counts, options, IsFolder(context.Recipe));
@@ -64,13 +75,16 @@ public sealed class CleanStage : IStage
 
     private static string SeedFile(RunDirectory run) => run.File(StageName.Crawl, "seed.json");
 
-    private static (List<Candidate> Candidates, List<Drop> Drops) TakePages(StageContext context, CancellationToken token)
+    private static (List<Candidate> Candidates, List<Drop> Drops) TakePages(StageContext context, EarlierScores earlier, CancellationToken token)
     {
         foreach (var file in (string[])[PagesFile(context.Run), SeedFile(context.Run)])
             if (!File.Exists(file)) throw new LoraException($"{file} is not there: run the crawl stage first (lora run --from crawl).");
         var pages = RunDirectory.ReadLines<Page>(PagesFile(context.Run)).ToList();
         using var progress = context.Progress.Begin("read pages", pages.Count, "pages");
-        var (candidates, drops, topic) = new PageIntake(context.Run, context.Recipe.Clean).Take(RunDirectory.ReadJson<Seed>(SeedFile(context.Run)), pages, progress, token);
+        var intake = new PageIntake(context.Run, context.Recipe.Clean, earlier);
+        var (candidates, drops, topic) = intake.Take(RunDirectory.ReadJson<Seed>(SeedFile(context.Run)), pages, progress, token);
+        RunDirectory.WriteLines(context.Run.File(StageName.Clean, EarlierScores.DocumentsFile), intake.Documents);
+        if (context.Rescore && intake.ReadAnew > 0) context.Progress.Line($"{intake.ReadAnew} of {pages.Count} pages were not scored before and had to be read");
         // What was learnt about the topic's words, for people who wonder why a picture went.
         RunDirectory.WriteJson(context.Run.File(StageName.Clean, "topic-words.json"), topic.Words.Take(200).ToDictionary(pair => pair.Key, pair => Math.Round(pair.Value, 3)));
         return (candidates, drops);
@@ -84,12 +98,16 @@ public sealed class CleanStage : IStage
         return taken;
     }
 
-    private static async Task<(List<Candidate> Kept, List<Drop> Drops)> CheckAsync(StageContext context, List<Candidate> candidates, CancellationToken token)
+    private static async Task<(List<Candidate> Kept, List<Drop> Drops)> CheckAsync(StageContext context, List<Candidate> candidates, EarlierScores earlier, CancellationToken token)
     {
         using var progress = context.Progress.Begin("check pictures", candidates.Select(candidate => candidate.BlobHash).Distinct(StringComparer.Ordinal).Count(), "pictures");
         try
         {
-            return await new PictureChecks(context.Run, context.Recipe.Clean, Math.Clamp(Environment.ProcessorCount, 1, 8)).CheckAsync(candidates, progress, token);
+            var checks = new PictureChecks(context.Run, context.Recipe.Clean, earlier, Math.Clamp(Environment.ProcessorCount, 1, 8));
+            var result = await checks.CheckAsync(candidates, progress, token);
+            RunDirectory.WriteLines(context.Run.File(StageName.Clean, EarlierScores.PicturesFile), checks.Scores);
+            if (context.Rescore && checks.DecodedAnew > 0) context.Progress.Line($"{checks.DecodedAnew} pictures had fallen before they were decoded and were decoded now");
+            return result;
         }
         catch (PictureException e) when (e.Fault == PictureFault.LibraryMissing)
         {

@@ -1,4 +1,5 @@
 using LoraFactory.Flow;
+using LoraFactory.Stages.Clean.Text;
 
 namespace LoraFactory.Stages.Clean;
 
@@ -52,6 +53,7 @@ internal static class KeptShare
         "opted-out" => "these sites do not allow training; choose others",
         "blank" => "pictures of one colour teach nothing",
         "damaged" or "unreadable" => "the files are broken or end early",
+        _ when TextRules.All.Any(rule => rule.Name == reason) => $"change it by clean.thresholds, as in {reason}=NUMBER, or leave its set out of clean.rules",
         _ => "see dropped.jsonl",
     };
 }

@@ -1,4 +1,5 @@
 using LoraFactory.Flow;
+using LoraFactory.Stages.Clean.Text;
 
 namespace LoraFactory.Stages.Clean;
 
@@ -59,6 +60,9 @@ public static class LanguageGuess
         ("hi", "", "के में है की से को का और पर ने कि यह एक हैं भी लिए इस नहीं था कर तो हो"),
         ("mr", "ळ", "आहे आणि या व ते की हे तो ही होते आहेत असे म्हणून एक त्या नाही होता केला"));
 
+    private static readonly Dictionary<string, (HashSet<ulong> Words, HashSet<char> Characters)> Hashes = Profiles.ToDictionary(p => p.Key,
+        p => (p.Value.Words.Select(word => TextTokens.HashOf(word)).ToHashSet(), p.Value.Words.Where(word => word.Length == 1 && word[0] > '\u2e80').Select(word => word[0]).ToHashSet()), StringComparer.Ordinal);
+
     private static readonly (int First, int Last, string Language)[] Scripts =
     [
         (0x0370, 0x03FF, "el"), (0x0590, 0x05FF, "he"), (0x0980, 0x09FF, "bn"), (0x0A00, 0x0A7F, "pa"), (0x0A80, 0x0AFF, "gu"), (0x0B80, 0x0BFF, "ta"), (0x0C00, 0x0C7F, "te"),
@@ -98,6 +102,15 @@ public static class LanguageGuess
 
     /// <summary>Function words of a language; null when none are known.</summary>
     public static IReadOnlySet<string>? StopWords(string language) => Profiles.TryGetValue(language, out var profile) ? profile.Words : null;
+
+    /// <summary>The same as hashes of <see cref="TextTokens"/>; null when none are known.</summary>
+    internal static HashSet<ulong>? StopWordHashes(string language) => Hashes.GetValueOrDefault(language).Words;
+
+    /// <summary>Function words that are single characters of a script without spaces; empty elsewhere.</summary>
+    internal static HashSet<char> StopCharacters(string language) => Hashes.GetValueOrDefault(language).Characters ?? [];
+
+    /// <summary>Hashes of the function words of a language that writes words apart; null where none are known.</summary>
+    internal static HashSet<ulong>? FunctionWords(string language) => StopCharacters(language).Count > 5 ? null : StopWordHashes(language);
 
     /// <summary>Whether a word is a function word of any language written with it; such words say nothing about a topic.</summary>
     public static bool IsStopWord(string word, string language) => Profiles.TryGetValue(language, out var profile) && profile.Words.Contains(word);

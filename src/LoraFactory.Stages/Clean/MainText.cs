@@ -15,6 +15,8 @@ public sealed record PageReading
     public required string MainText { get; init; }
     /// <summary>Share of the characters of all visible text that are link text, 0..1.</summary>
     public required double LinkDensity { get; init; }
+    /// <summary>Share of the characters of all visible text that stand in advertisements, 0..1.</summary>
+    public required double AdRatio { get; init; }
     /// <summary>The lang attribute of the root, lower case, empty when there is none.</summary>
     public required string DeclaredLanguage { get; init; }
     /// <summary>Addresses of pictures that stand in advertisements, navigation, headers and footers, with which of them.</summary>
@@ -45,6 +47,7 @@ public static class MainText
         {
             MainText = Choose(blocks),
             LinkDensity = total == 0 ? 0 : (double)links / total,
+            AdRatio = total == 0 ? 0 : (double)blocks.Where(block => block.IsAdvertisement).Sum(block => block.Length) / total,
             DeclaredLanguage = declared,
             Furniture = furniture,
         };
@@ -67,6 +70,7 @@ public static class MainText
         public int LinkLength { get; private set; }
         public int Length => _text.Length;
         public bool IsFurniture { get; init; }
+        public bool IsAdvertisement { get; init; }
         public double LinkDensity => Length == 0 ? 0 : Math.Min(1, (double)LinkLength / Length);
         public string Text => _text.ToString().TrimEnd();
 
@@ -102,7 +106,7 @@ public static class MainText
             {
                 if (text.ParentElement is { } holder)
                 {
-                    current ??= Begin(blocks, holder, furnitureDepth > 0);
+                    current ??= Begin(blocks, holder, furnitureDepth > 0 ? kind : null);
                     current.Append(text.Data, links > 0);
                     length += text.Data.Length;
                 }
@@ -134,10 +138,10 @@ public static class MainText
         return blocks;
     }
 
-    private static Block Begin(List<Block> blocks, IElement holder, bool isFurniture)
+    private static Block Begin(List<Block> blocks, IElement holder, string? kind)
     {
         while (!PageFurniture.IsBlock(holder) && holder.ParentElement is { } parent) holder = parent;
-        var block = new Block(holder) { IsFurniture = isFurniture };
+        var block = new Block(holder) { IsFurniture = kind is not null, IsAdvertisement = kind == PageFurniture.Advertisement };
         blocks.Add(block);
         return block;
     }

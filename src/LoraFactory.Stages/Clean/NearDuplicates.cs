@@ -32,7 +32,8 @@ internal static class NearDuplicates
             byBlob.Add(candidate.BlobHash, candidate);
             if (index.Find(candidate) is { } twin)
             {
-                drops.Add(candidate.Drop("near-duplicate", $"{BitOperations.PopCount(Bits(candidate) ^ Bits(twin))} bits from {Place(twin)}"));
+                var bits = BitOperations.PopCount(Bits(candidate) ^ Bits(twin));
+                drops.Add(candidate.Drop("near-duplicate", $"{bits} bits from {Place(twin)}", bits, distance));
                 continue;
             }
             index.Add(candidate);

@@ -1,13 +1,21 @@
 using LoraFactory.Flow;
+using LoraFactory.Stages.Clean.Text;
 
 namespace LoraFactory.Stages.Clean;
 
 /// <summary>Turns crawled pages into candidates: reads each page once, judges its text, and drops what the words and the markup already rule out.</summary>
-internal sealed class PageIntake(RunDirectory run, CleanOptions options)
+internal sealed class PageIntake(RunDirectory run, CleanOptions options, EarlierScores earlier)
 {
-    private const int MaxPageBytes = 64 << 20;
+    private readonly DocumentReader reader = new(run);
+    private readonly TextJudgement rules = new(options);
 
-    private sealed record ReadPage(Page Page, PageReading Reading, TextQuality Quality, string Language);
+    private sealed record ReadPage(Page Page, TextDocument Document, (string Name, string Detail, double Value, double Threshold)? Fault);
+
+    /// <summary>Pages in the order of their URLs with what became of their texts; filled by <see cref="Take"/>.</summary>
+    public IReadOnlyList<TextDocument> Documents { get; private set; } = [];
+
+    /// <summary>Pages that had to be read because they were not among the earlier scores.</summary>
+    public int ReadAnew { get; private set; }
 
     /// <summary>Reads <c>1-crawl/pages.jsonl</c>; candidates come in the order of page URL and place on the page.</summary>
     public (List<Candidate> Candidates, List<Drop> Drops, TopicModel Topic) Take(Seed seed, IEnumerable<Page> pages, IProgressTask progress, CancellationToken token)
@@ -19,37 +27,50 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options)
             read.Add(Read(page));
             progress.Advance();
         }
-        var topic = new TopicModel(seed, [.. read.Where(page => page.Page.Status == 200 && page.Quality.Score >= options.MinTextQuality && !OptedOut(page.Page.OptOut))
-            .Select(TopicPageOf)]);
+        Documents = [.. read.Select(page => page.Document)];
+        var topic = new TopicModel(seed, [.. read.Where(page => page.Page.Status == 200 && page.Fault is not { Name: not "language" } && !OptedOut(page.Page.OptOut)).Select(TopicPageOf)]);
         var candidates = new List<Candidate>();
         var drops = new List<Drop>();
         foreach (var page in read)
         {
+            if (page.Fault is { } fault)
+                drops.Add(Candidate.Numbered(new Drop(page.Page.Id, fault.Name, page.Page.FinalUrl, fault.Detail) { Kind = CleanStage.DocumentKind }, fault.Value, fault.Threshold));
             var whole = TopicPageOf(page);
             for (var i = 0; i < page.Page.Pictures.Count; i++)
             {
                 var picture = page.Page.Pictures[i];
                 if (picture.BlobHash is null)
                 {
-                    drops.Add(new Drop(ContentId.Of(picture.Url, page.Page.FinalUrl, $"{i}"), CleanStage.NotFetched, picture.Url, picture.Refused ?? "not fetched"));
+                    drops.Add(new Drop(ContentId.Of(picture.Url, page.Page.FinalUrl, $"{i}"), CleanStage.NotFetched, picture.Url, picture.Refused ?? "not fetched") { Page = page.Page.FinalUrl });
                     continue;
                 }
                 var candidate = ToCandidate(page, picture, i);
                 var judged = topic.Judge(candidate.OwnWords, candidate.Context, whole);
-                if (Reason(page, picture, judged) is { } reason) drops.Add(candidate.Drop(reason.Name, reason.Detail));
-                else candidates.Add(candidate with { TextSignals = Signals(page.Quality, judged) });
+                if (Reason(page, picture, judged) is { } reason) drops.Add(candidate.Drop(reason.Name, reason.Detail, reason.Value, reason.Threshold));
+                else candidates.Add(candidate with { TextSignals = Signals(page.Document, judged) });
             }
         }
         return (candidates, drops, topic);
     }
 
-    private (string Name, string Detail)? Reason(ReadPage page, PagePicture picture, TopicRelevanceOf judged)
+    /// <summary>Why a page's text is dropped, and its pictures with it; null when it is kept.</summary>
+    private (string Name, string Detail, double Value, double Threshold)? FaultOf(TextDocument document)
     {
-        if (OptedOut(picture.OptOut ?? page.Page.OptOut)) return ("opted-out", (picture.OptOut ?? page.Page.OptOut)!);
-        if (FurnitureKind(page, picture) is { } kind) return (kind, page.Page.FinalUrl);
-        if (options.Languages.Count > 0 && page.Language != "und" && !options.Languages.Any(language => Matches(page.Language, language))) return ("language", page.Language);
-        if (page.Quality.Score < options.MinTextQuality) return ("poor-text", $"quality {page.Quality.Score:0.###}: {page.Quality.Worst}");
-        if (judged.Value < options.MinRelevance) return ("off-topic", $"relevance {judged.Value:0.###}: own words {judged.Own:0.##}, against {judged.Against:0.##}, around {judged.Context:0.##}, page {judged.Page:0.##}");
+        if (options.Languages.Count > 0 && document.Language != "und" && !options.Languages.Any(language => Matches(document.Language, language))) return ("language", document.Language, double.NaN, double.NaN);
+        var quality = document.Signal("text_quality");
+        if (quality < options.MinTextQuality) return ("poor-text", $"quality {quality:0.###}: {document.Worst}", quality, options.MinTextQuality);
+        foreach (var broken in rules.Broken(document.Signals))
+            return (broken.Rule, TextRules.All.First(rule => rule.Name == broken.Rule).Told(broken.Value, broken.Threshold), broken.Value, broken.Threshold);
+        return null;
+    }
+
+    private (string Name, string Detail, double Value, double Threshold)? Reason(ReadPage page, PagePicture picture, TopicRelevanceOf judged)
+    {
+        if (OptedOut(picture.OptOut ?? page.Page.OptOut)) return ("opted-out", (picture.OptOut ?? page.Page.OptOut)!, double.NaN, double.NaN);
+        if (FurnitureKind(page, picture) is { } kind) return (kind, page.Page.FinalUrl, double.NaN, double.NaN);
+        if (page.Fault is { } fault) return fault;
+        if (judged.Value < options.MinRelevance)
+            return ("off-topic", $"relevance {judged.Value:0.###}: own words {judged.Own:0.##}, against {judged.Against:0.##}, around {judged.Context:0.##}, page {judged.Page:0.##}", judged.Value, options.MinRelevance);
         return null;
     }
 
@@ -57,10 +78,9 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options)
 
     private static bool Matches(string language, string wanted) => string.Equals(language, wanted.Split('-')[0], StringComparison.OrdinalIgnoreCase);
 
-    private static string? FurnitureKind(ReadPage page, PagePicture picture) =>
-        Uri.TryCreate(picture.Url, UriKind.Absolute, out var uri) ? page.Reading.Furniture.GetValueOrDefault(MainText.Key(uri)) : null;
+    private static string? FurnitureKind(ReadPage page, PagePicture picture) => page.Document.Furniture.GetValueOrDefault(picture.Url);
 
-    private static TopicPage TopicPageOf(ReadPage page) => new(page.Page.Title, page.Reading.MainText,
+    private static TopicPage TopicPageOf(ReadPage page) => new(page.Page.Title, page.Document.Text,
         [.. page.Page.Pictures.Where(picture => picture.BlobHash is not null && FurnitureKind(page, picture) is null).Select(OwnWords)]);
 
     private static string OwnWords(PagePicture picture) =>
@@ -68,15 +88,14 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options)
 
     private ReadPage Read(Page page)
     {
-        var path = run.Blob(page.BlobHash);
-        var file = new FileInfo(path);
-        var isHtml = page.MediaType is "text/html" or "application/xhtml+xml";
-        if (!isHtml || !file.Exists || file.Length > MaxPageBytes)
-            return new ReadPage(page, new PageReading { MainText = "", LinkDensity = 0, DeclaredLanguage = "", Furniture = new Dictionary<string, string>() }, TextQuality.Of("", "und", 0), "und");
-        using var html = file.OpenRead();
-        var reading = MainText.Read(html, new Uri(page.FinalUrl), page.Headers.GetValueOrDefault("content-type"));
-        var language = LanguageGuess.Of(reading.MainText.Length > 0 ? reading.MainText : page.Title, reading.DeclaredLanguage);
-        return new ReadPage(page, reading, TextQuality.Of(reading.MainText, language, reading.LinkDensity), language);
+        var document = earlier.Document(page.Id, reader.ReadBy);
+        if (document is null)
+        {
+            document = reader.Read(page);
+            ReadAnew++;
+        }
+        var fault = FaultOf(document);
+        return new ReadPage(page, document with { Dropped = fault?.Name }, fault);
     }
 
     private static Candidate ToCandidate(ReadPage page, PagePicture picture, int index) => new()
@@ -92,13 +111,13 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options)
         Title = CaptionText.Clean(picture.Title),
         Context = CaptionText.Clean(picture.Context),
         PageTitle = CaptionText.Clean(page.Page.Title),
-        Language = page.Language,
+        Language = page.Document.Language,
         Licence = picture.Licence ?? page.Page.Licence,
     };
 
-    private static Dictionary<string, double> Signals(TextQuality quality, TopicRelevanceOf judged)
+    private static Dictionary<string, double> Signals(TextDocument document, TopicRelevanceOf judged)
     {
-        var signals = new Dictionary<string, double>(quality.Signals, StringComparer.Ordinal)
+        var signals = new Dictionary<string, double>(document.Signals, StringComparer.Ordinal)
         {
             ["relevance"] = judged.Value,
             ["relevance_own"] = judged.Own,

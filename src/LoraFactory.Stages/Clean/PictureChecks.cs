@@ -1,63 +1,74 @@
 using System.Collections.Concurrent;
 using LoraFactory.Flow;
 using LoraFactory.Images;
+using LoraFactory.Stages.Clean.Text;
 
 namespace LoraFactory.Stages.Clean;
 
 /// <summary>Decodes each picture once, in a process of its own, and drops what is damaged, too small, too large, too long or blank.</summary>
-internal sealed class PictureChecks(RunDirectory run, CleanOptions options, int processes)
+internal sealed class PictureChecks(RunDirectory run, CleanOptions options, EarlierScores earlier, int processes)
 {
     // Standard deviation of luma below 3 of 255 levels, or all but one pixel in 500 alike.
     private const double BlankContrast = 3 / 255.0;
     private const double BlankUniform = 0.998;
 
-    private sealed record Judged(MeasuredPicture? Measured, string? Reason, string? Detail);
+    private sealed record Judged(string? Reason, string? Detail = null, double Value = double.NaN, double Threshold = double.NaN);
+
+    /// <summary>What was seen of every picture, by hash; filled by <see cref="CheckAsync"/>.</summary>
+    public IReadOnlyList<PictureScore> Scores { get; private set; } = [];
+
+    /// <summary>Pictures that had to be decoded because they were not among the earlier scores.</summary>
+    public int DecodedAnew => decoded;
+
+    private int decoded;
 
     /// <summary>Measures the candidates; the order is kept.</summary>
     public async Task<(List<Candidate> Kept, List<Drop> Drops)> CheckAsync(IReadOnlyList<Candidate> candidates, IProgressTask progress, CancellationToken token)
     {
         var limits = new PictureLimits { MaxPixels = (long)(options.MaxMegapixels * 1_000_000) };
         using var decoder = new IsolatedDecoder(limits, processes);
-        var judged = new ConcurrentDictionary<string, Judged>(StringComparer.Ordinal);
+        var scores = new ConcurrentDictionary<string, PictureScore>(StringComparer.Ordinal);
         var blobs = candidates.Select(candidate => candidate.BlobHash).Distinct(StringComparer.Ordinal).ToList();
         await Parallel.ForEachAsync(blobs, new ParallelOptions { MaxDegreeOfParallelism = processes, CancellationToken = token }, async (blob, cancelled) =>
         {
-            judged[blob] = await JudgeAsync(decoder, run.Blob(blob), cancelled);
+            scores[blob] = await ScoreAsync(decoder, blob, cancelled);
             progress.Advance();
         });
+        Scores = [.. scores.Values.Concat(earlier.Pictures.Where(picture => !scores.ContainsKey(picture.Blob))).OrderBy(score => score.Blob, StringComparer.Ordinal)];
         var kept = new List<Candidate>();
         var drops = new List<Drop>();
         foreach (var candidate in candidates)
         {
-            var (measured, reason, detail) = judged[candidate.BlobHash];
-            if (reason is not null) drops.Add(candidate.Drop(reason, detail));
-            else kept.Add(candidate with { Measured = measured });
+            var score = scores[candidate.BlobHash];
+            if (Judge(score) is { Reason: { } reason } judged) drops.Add(candidate.Drop(reason, judged.Detail, judged.Value, judged.Threshold));
+            else kept.Add(candidate with { Measured = score.Measured });
         }
         return (kept, drops);
     }
 
-    private async Task<Judged> JudgeAsync(IsolatedDecoder decoder, string path, CancellationToken token)
+    private async Task<PictureScore> ScoreAsync(IsolatedDecoder decoder, string blob, CancellationToken token)
     {
+        var known = earlier.Picture(blob);
+        // What fell by its header was never decoded; with other thresholds it may have to be.
+        if (known is not null && (known.Measured is not null || known.Fault is not null || BySize(options, known.Width, known.Height) is not null)) return known;
         byte[] bytes;
         try
         {
-            bytes = await File.ReadAllBytesAsync(path, token);
+            bytes = await File.ReadAllBytesAsync(run.Blob(blob), token);
         }
         catch (IOException e)
         {
-            return new(null, "unreadable", e.Message);
+            return new(blob, 0, 0, Fault: "unreadable", Detail: e.Message);
         }
-        if (PictureHeader.Read(bytes) is not { } header) return new(null, "damaged", "no readable PNG, JPEG, WebP, GIF, TIFF or BMP");
+        if (PictureHeader.Read(bytes) is not { } header) return new(blob, 0, 0, Fault: "damaged", Detail: "no readable PNG, JPEG, WebP, GIF, TIFF or BMP");
         // The header alone rules out most; nothing of these is decoded.
-        if (BySize(options, header.Width, header.Height) is { } early) return new(null, early.Reason, early.Detail);
+        var score = new PictureScore(blob, header.Width, header.Height);
+        if (BySize(options, header.Width, header.Height) is not null) return score;
         try
         {
             var picture = await decoder.DecodeAsync(bytes, token);
-            if (BySize(options, picture.Width, picture.Height) is { } late) return new(null, late.Reason, late.Detail);
-            var measured = MeasuredPicture.Of(picture, header.Frames);
-            if (measured.Signals["picture_contrast"] < BlankContrast || measured.Signals["picture_uniform"] > BlankUniform)
-                return new(null, "blank", $"contrast {measured.Signals["picture_contrast"]:0.####}, {measured.Signals["picture_uniform"]:P1} of one grey level");
-            return new(measured, null, null);
+            Interlocked.Increment(ref decoded);
+            return score with { Measured = MeasuredPicture.Of(picture, header.Frames) };
         }
         catch (PictureException e) when (e.Fault != PictureFault.LibraryMissing)
         {
@@ -68,17 +79,30 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, int 
                 PictureFault.Crashed => "decode-crash",
                 _ => "damaged",
             };
-            return new(null, reason, e.Message);
+            return score with { Fault = reason, Detail = e.Message };
         }
     }
 
-    /// <summary>Why a picture of this size is dropped, null where it is not.</summary>
-    public static (string Reason, string Detail)? BySize(CleanOptions options, int width, int height)
+    private Judged? Judge(PictureScore score)
+    {
+        if (score.Fault is not null) return new(score.Fault, score.Detail);
+        if (BySize(options, score.Width, score.Height) is { } early) return new(early.Reason, early.Detail, early.Value, early.Threshold);
+        var measured = score.Measured!;
+        if (BySize(options, measured.Width, measured.Height) is { } late) return new(late.Reason, late.Detail, late.Value, late.Threshold);
+        var (contrast, uniform) = (measured.Signals["picture_contrast"], measured.Signals["picture_uniform"]);
+        if (contrast >= BlankContrast && uniform <= BlankUniform) return null;
+        var (value, threshold) = contrast < BlankContrast ? (contrast, BlankContrast) : (uniform, BlankUniform);
+        return new("blank", $"contrast {contrast:0.####}, {uniform:P1} of one grey level", value, threshold);
+    }
+
+    /// <summary>Why a picture of this size is dropped, with value and threshold; null where it is not.</summary>
+    public static (string Reason, string Detail, double Value, double Threshold)? BySize(CleanOptions options, int width, int height)
     {
         var size = $"{width}×{height}";
-        if ((long)width * height > options.MaxMegapixels * 1_000_000) return ("too-large", size);
-        if (Math.Min(width, height) < options.MinSide) return ("too-small", size);
-        if (Math.Max(width, height) > options.MaxAspect * Math.Min(width, height)) return ("odd-aspect", size);
+        double pixels = (double)width * height / 1_000_000, least = Math.Min(width, height), aspect = Math.Max(width, height) / Math.Max(1.0, least);
+        if (pixels > options.MaxMegapixels) return ("too-large", size, pixels, options.MaxMegapixels);
+        if (least < options.MinSide) return ("too-small", size, least, options.MinSide);
+        if (aspect > options.MaxAspect) return ("odd-aspect", size, aspect, options.MaxAspect);
         return null;
     }
 }

@@ -1,4 +1,4 @@
-using LoraFactory.Flow;
+using LoraFactory.Stages.Clean.Text;
 
 namespace LoraFactory.Stages.Clean;
 
@@ -20,12 +20,13 @@ namespace LoraFactory.Stages.Clean;
 public sealed record TextQuality(int Words, double MeanWordLength, double SymbolRatio, double StopWordShare, double TopWordShare, double AdWordShare,
     double DuplicateLineShare, double DuplicateFiveGramShare, double LinkDensity, double Score)
 {
-    private static readonly HashSet<string> AdWords = new(StringComparer.Ordinal)
-    {
-        "buy", "price", "prices", "cheap", "cheapest", "discount", "discounts", "sale", "sales", "off", "deal", "deals", "order", "free", "shipping", "click", "subscribe", "casino", "bonus",
-        "offer", "offers", "save", "coupon", "coupons", "win", "winner", "guarantee", "guaranteed", "bargain", "lowest", "shop", "checkout", "cart", "promo", "viagra", "loan", "loans", "credit",
-        "now", "best", "bet", "betting", "jackpot", "limited", "hurry", "exclusive", "wholesale", "sponsored", "advertisement",
-    };
+    private static readonly HashSet<ulong> AdWords =
+    [
+        .. ("buy price prices cheap cheapest discount discounts sale sales off deal deals order free shipping click subscribe casino bonus offer offers save coupon "
+            + "coupons win winner guarantee guaranteed bargain lowest shop checkout cart promo viagra loan loans credit now best bet betting jackpot limited hurry "
+            + "exclusive wholesale sponsored advertisement")
+            .Split(' ').Select(word => TextTokens.HashOf(word)),
+    ];
 
     /// <summary>Signals by the names under which records keep them.</summary>
     public IEnumerable<KeyValuePair<string, double>> Signals =>
@@ -39,19 +40,22 @@ public sealed record TextQuality(int Words, double MeanWordLength, double Symbol
     public string Worst => Factors().MinBy(factor => factor.Value).Key;
 
     /// <summary>Measures a text.</summary>
-    public static TextQuality Of(string text, string language, double linkDensity)
+    public static TextQuality Of(string text, string language, double linkDensity) => Of(TextTokens.Of(text), language, linkDensity, new HashTally());
+
+    /// <summary>Measures a text that is cut already; <paramref name="tally"/> is for the time of the call.</summary>
+    internal static TextQuality Of(TextTokens text, string language, double linkDensity, HashTally tally)
     {
-        var words = WordStem.Words(text).ToList();
-        var stops = LanguageGuess.StopWords(language);
+        var words = text.Words;
+        var stops = LanguageGuess.StopWordHashes(language);
         var measured = new TextQuality(
-            words.Count,
-            words.Count == 0 ? 0 : words.Average(word => (double)word.Length),
-            text.Length == 0 ? 0 : (double)text.Count(IsSymbol) / text.Length,
-            stops is null || words.Count == 0 ? double.NaN : StopShare(text, words, stops),
-            TopShare(words, stops),
-            words.Count == 0 ? 0 : (double)words.Count(AdWords.Contains) / words.Count,
-            DuplicateLines(text),
-            DuplicateRuns(words, 5),
+            words.Length,
+            words.Length == 0 ? 0 : (double)text.WordCharacters / words.Length,
+            text.Text.Length == 0 ? 0 : (double)text.Text.Count(TextTokens.IsSymbol) / text.Text.Length,
+            stops is null || words.Length == 0 ? double.NaN : StopShare(text, stops, LanguageGuess.StopCharacters(language)),
+            TopShare(words, stops, tally),
+            words.Length == 0 ? 0 : (double)words.Count(word => AdWords.Contains(word.Hash)) / words.Length,
+            DuplicateLines(text.Lines, tally),
+            DuplicateRuns(words, 5, tally),
             linkDensity,
             0);
         return measured with { Score = measured.Factors().Aggregate(1.0, (score, factor) => score * factor.Value) };
@@ -76,45 +80,42 @@ public sealed record TextQuality(int Words, double MeanWordLength, double Symbol
     /// <summary>1 up to <paramref name="good"/>, falling to 0 at <paramref name="bad"/>.</summary>
     private static double Ramp(double value, double good, double bad) => 1 - Math.Clamp((value - good) / (bad - good), 0, 1);
 
-    private static bool IsSymbol(char c) => !char.IsLetterOrDigit(c) && !char.IsWhiteSpace(c) && !char.IsSurrogate(c) && !char.IsPunctuation(c)
-        && char.GetUnicodeCategory(c) is not (System.Globalization.UnicodeCategory.NonSpacingMark or System.Globalization.UnicodeCategory.SpacingCombiningMark)
-        || c is '#' or '*' or '|' or '\\' or '_' or '@' or '•' or '…' or '{' or '}';
-
-    private static double StopShare(string text, List<string> words, IReadOnlySet<string> stops)
-    {
+    private static double StopShare(TextTokens text, HashSet<ulong> stops, HashSet<char> single) =>
         // Words of Chinese and Japanese are pairs of characters here; their function words are single characters.
-        var single = stops.Where(stop => stop.Length == 1 && stop[0] > '\u2e80').Select(stop => stop[0]).ToHashSet();
-        return single.Count > 5 ? (double)text.Count(single.Contains) / Math.Max(1, text.Count(char.IsLetter)) * 2 : (double)words.Count(stops.Contains) / words.Count;
+        single.Count > 5 ? (double)text.Text.Count(single.Contains) / Math.Max(1, text.Text.Count(char.IsLetter)) * 2 : (double)text.Words.Count(word => stops.Contains(word.Hash)) / text.Words.Length;
+
+    private static double TopShare(TextSpan[] words, HashSet<ulong>? stops, HashTally tally)
+    {
+        tally.Clear(words.Length);
+        var most = 0;
+        foreach (var word in words)
+            if (stops is null || !stops.Contains(word.Hash)) most = Math.Max(most, tally.Add(word.Hash));
+        return words.Length == 0 ? 0 : (double)most / words.Length;
     }
 
-    private static double TopShare(List<string> words, IReadOnlySet<string>? stops)
+    private static double DuplicateLines(TextSpan[] lines, HashTally tally)
     {
-        if (words.Count == 0) return 0;
-        var content = words.Where(word => stops is null || !stops.Contains(word)).GroupBy(word => word, StringComparer.Ordinal).Select(group => group.Count()).ToList();
-        return content.Count == 0 ? 0 : (double)content.Max() / words.Count;
-    }
-
-    private static double DuplicateLines(string text)
-    {
-        var seen = new HashSet<string>(StringComparer.Ordinal);
+        tally.Clear(lines.Length);
         int total = 0, duplicate = 0;
-        foreach (var line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        foreach (var line in lines)
         {
             total += line.Length;
-            if (!seen.Add(line)) duplicate += line.Length;
+            if (tally.Add(line.Hash) > 1) duplicate += line.Length;
         }
         return total == 0 ? 0 : (double)duplicate / total;
     }
 
-    private static double DuplicateRuns(List<string> words, int length)
+    private static double DuplicateRuns(TextSpan[] words, int length, HashTally tally)
     {
-        if (words.Count < length * 2) return 0;
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        var covered = new bool[words.Count];
-        for (var i = 0; i + length <= words.Count; i++)
+        if (words.Length < length * 2) return 0;
+        tally.Clear(words.Length);
+        int covered = 0, until = 0;
+        for (var i = 0; i + length <= words.Length; i++)
         {
-            if (!seen.Add(string.Join(' ', words.Skip(i).Take(length)))) Array.Fill(covered, true, i, length);
+            if (tally.Add(TextTokens.HashOfRun(words.AsSpan(i, length))) == 1) continue;
+            covered += i + length - Math.Max(i, until);
+            until = i + length;
         }
-        return (double)covered.Count(one => one) / words.Count;
+        return (double)covered / words.Length;
     }
 }

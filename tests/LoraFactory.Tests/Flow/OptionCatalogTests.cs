@@ -103,7 +103,7 @@ public sealed class OptionCatalogTests
     private static object Arbitrary(OptionEntry option, Random random)
     {
         var (low, high) = (double.IsNaN(option.Declared.Min) ? 0 : option.Declared.Min, double.IsNaN(option.Declared.Max) ? 20 : option.Declared.Max);
-        if (option.IsList) return Enumerable.Range(0, (int)low + random.Next(3)).Select(_ => Words(random, 1, 30)).ToArray();
+        if (option.IsList) return Enumerable.Range(0, (int)low + random.Next(3)).Select(_ => option.Declared.OneOf is { Length: > 0 } words ? words[random.Next(words.Length)] : Words(random, 1, 30)).ToArray();
         if (option.Declared.OneOf.Length > 0) return option.Declared.OneOf[random.Next(option.Declared.OneOf.Length)];
         return option.Kind switch
         {

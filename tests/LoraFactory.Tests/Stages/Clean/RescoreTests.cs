@@ -1,0 +1,79 @@
+using LoraFactory.Flow;
+using LoraFactory.Stages;
+using LoraFactory.Stages.Clean;
+using LoraFactory.Stages.Clean.Text;
+using Xunit;
+
+namespace LoraFactory.Tests.Stages.Clean;
+
+/// <summary>Scored once, judged as often as thresholds change: the result is that of a clean from the pages.</summary>
+public sealed class RescoreTests
+{
+    private static readonly Seed Topic = DemoPages.Seed("blueprint drawings", ("blueprint", 0.9), ("drawings", 0.21), ("plan", 0.25));
+
+    private static readonly CleanOptions Strict = new() { MinSide = 200, MinRelevance = 0.4 };
+    private static readonly CleanOptions Mild = new() { MinSide = 32, MinRelevance = 0.1, Rules = ["c4"], Thresholds = ["c4-sentences=1", "fineweb-short-lines=0.95"], MinKeptShare = 0, MinKept = 1 };
+
+    private static async Task CleanAsync(RunDirectory run, CleanOptions options, bool rescore = false)
+    {
+        var line = new FactoryLine([new CleanStage()]);
+        var context = new StageContext { Run = run, Recipe = new Recipe { Clean = options }, Progress = new SilentProgress(), Seed = 1, Rescore = rescore };
+        await line.RunAsync(context, new LineRequest(), new Dictionary<string, string>(), null, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Changed_thresholds_give_the_bytes_of_a_clean_from_the_pages_though_no_page_is_there()
+    {
+        var (fresh, run) = (new RunDirectory(TestData.NewFolder()), new RunDirectory(TestData.NewFolder()));
+        DemoPages.Crawl(fresh, Topic);
+        DemoPages.Crawl(run, Topic);
+        await CleanAsync(fresh, Mild);
+        await CleanAsync(run, new CleanOptions { MinSide = 16, MinRelevance = 0, MinTextQuality = 0 });
+        var pages = RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl")).ToList();
+        Assert.True(pages.Count > 30);
+        foreach (var page in pages) File.Delete(run.Blob(page.BlobHash)); // what cannot be read again is not
+        await CleanAsync(run, Mild, rescore: true);
+        foreach (var name in (string[])["records.jsonl", "dropped.jsonl", EarlierScores.DocumentsFile])
+            Assert.Equal(File.ReadAllText(fresh.File(StageName.Clean, name)), File.ReadAllText(run.File(StageName.Clean, name)));
+        var drops = RunDirectory.ReadLines<Drop>(run.File(StageName.Clean, "dropped.jsonl")).ToList();
+        Assert.Contains(drops, d => d is { Kind: CleanStage.DocumentKind, Reason: "c4-lines" or "c4-sentences" or "fineweb-short-lines", Value: not null, Threshold: not null });
+        Assert.Contains(drops, d => d is { Kind: null, Reason: "off-topic", Threshold: 0.1, Value: < 0.1, Page.Length: > 0 });
+        Assert.All(drops.Where(d => d.Reason == "too-small"), d => Assert.True(d.Value < d.Threshold && d.Threshold == 32));
+    }
+
+    [Fact]
+    public async Task Pictures_that_fell_by_their_header_are_decoded_when_they_are_wanted_and_the_line_takes_the_stage_for_done()
+    {
+        var run = new RunDirectory(TestData.NewFolder());
+        DemoPages.Crawl(run, Topic);
+        await CleanAsync(run, Strict with { MinKeptShare = 0, MinKept = 1, MinSide = 100 });
+        var before = CleanStageTests.Records(run).Count;
+        await CleanAsync(run, Strict with { MinSide = 500, MinKeptShare = 0, MinKept = 1, MaxAspect = 50 }, rescore: true).ContinueWith(done => Assert.IsType<LoraException>(done.Exception?.InnerException), TestContext.Current.CancellationToken);
+        Assert.Equal(before, CleanStageTests.Records(run).Count); // what failed gave way
+        await CleanAsync(run, Strict with { MinSide = 64, MinRelevance = 0.25 }, rescore: true);
+        Assert.True(CleanStageTests.Records(run).Count > 90);
+        var written = File.GetLastWriteTimeUtc(run.File(StageName.Clean, "records.jsonl"));
+        await CleanAsync(run, Strict with { MinSide = 64, MinRelevance = 0.25 });
+        Assert.Equal(written, File.GetLastWriteTimeUtc(run.File(StageName.Clean, "records.jsonl")));
+    }
+
+    [Fact]
+    public async Task Without_scores_there_is_one_sentence_that_says_what_to_do()
+    {
+        var run = new RunDirectory(TestData.NewFolder());
+        DemoPages.Crawl(run, Topic);
+        var error = await Assert.ThrowsAsync<LoraException>(() => CleanAsync(run, Mild, rescore: true));
+        Assert.Contains("run lora clean without --rescore once", error.Message);
+    }
+
+    [Theory]
+    [InlineData("gopher-few-word=3", "there is no rule gopher-few-word")]
+    [InlineData("gopher-few-words", "is not RULE=NUMBER")]
+    [InlineData("gopher-few-words=many", "is not RULE=NUMBER")]
+    public void A_threshold_that_cannot_be_meant_is_said_before_anything_runs(string written, string said)
+    {
+        var recipe = new Recipe { Clean = new CleanOptions { Thresholds = [written] } };
+        Assert.Contains(new CleanStage().Look(recipe), f => f.Id == "LR220" && f.Message.Contains(said, StringComparison.Ordinal));
+        Assert.Empty(new CleanStage().Look(new Recipe { Clean = Mild }));
+    }
+}
