@@ -35,7 +35,8 @@ public static partial class PageEncoding
         return body[0] == 0xFE ? Encoding.BigEndianUnicode : Encoding.Unicode;
     }
 
-    private static Encoding? OfLabel(string? label)
+    /// <summary>The encoding that a label names (WHATWG Encoding Standard §4.2), null for an unknown one.</summary>
+    public static Encoding? OfLabel(string? label)
     {
         var name = label?.Trim(' ', '\t', '\r', '\n', '\f', '"', '\'').ToLowerInvariant();
         try

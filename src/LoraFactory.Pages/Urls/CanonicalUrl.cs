@@ -1,104 +1,128 @@
+using System.Buffers;
+using System.Globalization;
 using System.Text;
 
 namespace LoraFactory.Pages;
 
 /// <summary>
-/// One spelling for all URLs of one resource (RFC 3986 §6.2): http(s) only, host in lower-case ASCII, no default port, no user info,
-/// no fragment, dot segments resolved, percent-encoding normalised, parameters that only track the visitor dropped.
-/// Order of query parameters and repeated slashes are kept: both mean something to some servers.
+/// One spelling for all URLs of one resource (RFC 3986 §6.2, on top of the URL Standard's parser): http(s) only, host in lower-case ASCII, no default port,
+/// no user info, no fragment, dot segments resolved, percent-encoding normalised, parameters that only track the visitor dropped.
+/// Order of query parameters and repeated slashes are kept: both mean something to some servers. Canonical URLs are their own canonical form.
 /// </summary>
 public static class CanonicalUrl
 {
     /// <summary>Longer URLs are refused, in characters.</summary>
     public const int MaxLength = 2048;
 
+    private const int MaxHostLength = 253;
+
     private static readonly HashSet<string> Tracking = new(StringComparer.OrdinalIgnoreCase)
     {
         "gclid", "fbclid", "msclkid", "dclid", "yclid", "mc_cid", "mc_eid", "igshid", "phpsessid", "jsessionid", "aspsessionid",
     };
 
+    private static readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> TrackingNames = Tracking.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    // Names that the DNS can carry; the URL Standard knows more.
+    private static readonly SearchValues<char> HostChars = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789-._");
+
+    // What stands as it is in a path or query; all else is written as an escape.
+    private static readonly SearchValues<char> Settled = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@/?");
+
+    // The page whose links this thread resolved last, so that it is not read again for each of them.
+    [ThreadStatic]
+    private static (Uri Uri, WebUrl? Url) lastBase;
+
+    // System.Uri takes the canonical text as it is.
+    private static readonly UriCreationOptions AsWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
+
     /// <summary>Parses a link as it stands in a page, against the page's base. Null when it is no http(s) URL that can be asked for.</summary>
-    public static Uri? Parse(string link, Uri? relativeTo = null)
+    /// <param name="link">The link.</param>
+    /// <param name="relativeTo">Base of the page, null to read whole URLs only.</param>
+    /// <param name="queryEncoding">Encoding of the page, in which its links' queries are written; null is UTF-8.</param>
+    public static Uri? Parse(string link, Uri? relativeTo = null, Encoding? queryEncoding = null)
     {
-        var text = Strip(link);
-        if (text.Length is 0 or > MaxLength) return null;
-        Uri? raw;
-        if (relativeTo is null ? !Uri.TryCreate(text, UriKind.Absolute, out raw) : !Uri.TryCreate(relativeTo, text, out raw)) return null;
-        if (raw.Scheme is not ("http" or "https")) return null;
-        var host = Host(raw);
-        if (host is null || raw.Port is < 1 or > 65535) return null;
-        var port = raw.IsDefaultPort ? "" : $":{raw.Port}";
-        var path = Normalise(raw.GetComponents(UriComponents.Path | UriComponents.KeepDelimiter, UriFormat.UriEscaped));
-        var query = Query(raw.GetComponents(UriComponents.Query, UriFormat.UriEscaped));
-        var whole = $"{raw.Scheme}://{host}{port}{(path.Length == 0 ? "/" : path)}{query}";
-        if (whole.Length > MaxLength) return null;
-        return Uri.TryCreate(whole, UriKind.Absolute, out var canonical) ? canonical : null;
+        ArgumentNullException.ThrowIfNull(link);
+        if (link.Length > MaxLength) return null;
+        if (string.IsNullOrWhiteSpace(link)) return null;
+        var url = WebUrl.Parse(link, relativeTo is null ? null : Base(relativeTo), queryEncoding);
+        if (url is null || Write(url) is not { } text) return null;
+        return Uri.TryCreate(text, AsWritten, out var canonical) ? canonical : null;
     }
 
     /// <summary>Key of politeness and of robots.txt: scheme, host and port.</summary>
     public static string Origin(Uri url) => $"{url.Scheme}://{url.Authority}";
 
-    private static string Strip(string link)
+    private static WebUrl? Base(Uri uri)
     {
-        var trimmed = link.AsSpan().Trim(" \t\r\n\f\0");
-        if (trimmed.IndexOfAny('\t', '\r', '\n') < 0) return trimmed.ToString();
-        var builder = new StringBuilder(trimmed.Length);
-        foreach (var c in trimmed)
-            if (c is not ('\t' or '\r' or '\n')) builder.Append(c);
-        return builder.ToString();
+        if (!ReferenceEquals(lastBase.Uri, uri)) lastBase = (uri, WebUrl.Parse(uri.AbsoluteUri));
+        return lastBase.Url;
     }
 
-    private static string? Host(Uri url)
+    private static string? Write(WebUrl url)
     {
-        string host;
-        try
+        if (url.Scheme is not ("http" or "https") || url.Port == 0) return null;
+        var host = url.Host.AsSpan().TrimEnd('.');
+        if (host.Length is 0 or > MaxHostLength || (host[0] != '[' && (host.ContainsAnyExcept(HostChars) || host.Contains("..", StringComparison.Ordinal)))) return null;
+        var text = new UrlText(stackalloc char[512]);
+        text.Append(url.Scheme);
+        text.Append("://");
+        text.Append(host);
+        if (url.Port is { } port) text.Append(string.Create(CultureInfo.InvariantCulture, $":{port}"));
+        Settle(ref text, url.Path);
+        if (url.Query is { Length: > 0 } query) AppendQuery(ref text, query);
+        var written = text.Length > MaxLength ? null : text.ToString();
+        text.Dispose();
+        return written;
+    }
+
+    private static void AppendQuery(ref UrlText text, ReadOnlySpan<char> query)
+    {
+        var mark = '?';
+        while (true)
         {
-            host = url.IdnHost.ToLowerInvariant().TrimEnd('.');
+            var end = query.IndexOf('&');
+            var parameter = end < 0 ? query : query[..end];
+            if (!parameter.IsEmpty)
+            {
+                var start = text.Length;
+                text.Append(mark);
+                Settle(ref text, parameter);
+                if (Tracks(text.Span[(start + 1)..])) text.Length = start;
+                else mark = '&';
+            }
+            if (end < 0) return;
+            query = query[(end + 1)..];
         }
-        catch (UriFormatException)
-        {
-            return null;
-        }
-        if (url.HostNameType == UriHostNameType.IPv6) return $"[{host.Trim('[', ']')}]";
-        if (host.Length is 0 or > 253) return null;
-        foreach (var c in host)
-            if (!(char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')) return null;
-        return host.Contains("..", StringComparison.Ordinal) ? null : host;
     }
 
-    private static string Query(string query)
-    {
-        if (query.Length == 0) return "";
-        var kept = query.Split('&').Where(p => p.Length > 0 && !Tracks(p));
-        var joined = Normalise(string.Join('&', kept));
-        return joined.Length == 0 ? "" : "?" + joined;
-    }
-
-    private static bool Tracks(string parameter)
+    private static bool Tracks(ReadOnlySpan<char> parameter)
     {
         var end = parameter.IndexOf('=');
         var name = end < 0 ? parameter : parameter[..end];
-        return name.StartsWith("utm_", StringComparison.OrdinalIgnoreCase) || Tracking.Contains(name);
+        return name.StartsWith("utm_", StringComparison.OrdinalIgnoreCase) || TrackingNames.Contains(name);
     }
 
     // %xx of an unreserved character is that character; other escapes are written in upper case; a stray % is escaped.
-    private static string Normalise(string text)
+    private static void Settle(ref UrlText text, ReadOnlySpan<char> part)
     {
-        var builder = new StringBuilder(text.Length);
-        for (var i = 0; i < text.Length; i++)
+        while (true)
         {
-            var c = text[i];
-            if (c == '%' && i + 2 < text.Length && char.IsAsciiHexDigit(text[i + 1]) && char.IsAsciiHexDigit(text[i + 2]))
+            var stop = part.IndexOfAnyExcept(Settled);
+            if (stop < 0) break;
+            text.Append(part[..stop]);
+            part = part[stop..];
+            if (!PercentEncoding.IsEscape(part))
             {
-                var octet = (char)Convert.ToInt32(text.Substring(i + 1, 2), 16);
-                if (char.IsAsciiLetterOrDigit(octet) || octet is '-' or '.' or '_' or '~') builder.Append(octet);
-                else builder.Append('%').Append(char.ToUpperInvariant(text[i + 1])).Append(char.ToUpperInvariant(text[i + 2]));
-                i += 2;
+                text.AppendEscaped((byte)part[0]);
+                part = part[1..];
+                continue;
             }
-            else if (c == '%') builder.Append("%25");
-            else if (c is '[' or ']' or '|' or '`' or '{' or '}' or '"' or '<' or '>' or '^' or '\\') builder.Append('%').Append(((int)c).ToString("X2"));
-            else builder.Append(c);
+            var octet = byte.Parse(part[1..3], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+            if (char.IsAsciiLetterOrDigit((char)octet) || octet is (byte)'-' or (byte)'.' or (byte)'_' or (byte)'~') text.Append((char)octet);
+            else text.AppendEscaped(octet);
+            part = part[3..];
         }
-        return builder.ToString();
+        text.Append(part);
     }
 }
