@@ -44,6 +44,18 @@ public sealed class GoldenCase : IDisposable
     /// <summary>A path relative to the case's folder.</summary>
     public string Path(string relative) => System.IO.Path.GetFullPath(System.IO.Path.Combine(Folder, relative));
 
+    /// <summary>A folder that the case names below a "shared" folder, such as models/tokenizers/gpt2; looked for in LORA_SHARED and above the case.</summary>
+    /// <exception cref="ModelException">It is nowhere.</exception>
+    public string Beside(string named)
+    {
+        var below = named.StartsWith("shared/", StringComparison.Ordinal) ? named["shared/".Length..] : named;
+        var places = new List<string>();
+        for (var folder = new DirectoryInfo(Folder); folder is not null; folder = folder.Parent) places.AddRange([folder.FullName, System.IO.Path.Combine(folder.FullName, "shared")]);
+        if (Environment.GetEnvironmentVariable("LORA_SHARED") is { Length: > 0 } shared) places.Insert(0, shared);
+        return places.Select(place => System.IO.Path.Combine(place, below)).FirstOrDefault(Directory.Exists)
+            ?? throw new ModelException($"{Name} needs {named}, which is not there: set LORA_SHARED to the folder that has {below}.");
+    }
+
     /// <summary>A weight file of the case, opened once; "case.safetensors" unless named.</summary>
     public WeightSource Open(string file = "case.safetensors")
     {

@@ -96,17 +96,9 @@ public sealed class TokenizerCheck : IGoldenCheck
         }
     }
 
-    /// <summary>The folder that case.json names below a "shared" folder; looked for above the case, in LORA_SHARED, and in the case itself.</summary>
-    private static string Vocabulary(GoldenCase @case)
-    {
-        if (Text(@case.Json, "vocabulary") is not { } named || named == "in this folder") return @case.Folder;
-        var below = named.StartsWith("shared/", StringComparison.Ordinal) ? named["shared/".Length..] : named;
-        var places = new List<string>();
-        for (var folder = new DirectoryInfo(@case.Folder); folder is not null; folder = folder.Parent) places.AddRange([folder.FullName, Path.Combine(folder.FullName, "shared")]);
-        if (Environment.GetEnvironmentVariable("LORA_SHARED") is { Length: > 0 } shared) places.Insert(0, shared);
-        return places.Select(place => Path.Combine(place, below)).FirstOrDefault(Directory.Exists)
-            ?? throw new ModelException($"{@case.Name} needs the vocabulary {named}, which is not there: set LORA_SHARED to the folder that has {below}.");
-    }
+    /// <summary>The folder that case.json names, or the case's own.</summary>
+    private static string Vocabulary(GoldenCase @case) =>
+        Text(@case.Json, "vocabulary") is { } named && named != "in this folder" ? @case.Beside(named) : @case.Folder;
 
     private static string? Text(JsonElement json, string name) => json.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 

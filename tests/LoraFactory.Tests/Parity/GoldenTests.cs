@@ -22,8 +22,8 @@ public sealed class GoldenTests
         ["amp"] = 1, ["area"] = 1, ["clip"] = 1, ["clip-full"] = 1, ["clip-g"] = 1, ["clip-text"] = 1, ["ema"] = 1, ["gradscaler"] = 1,
         ["image-caption"] = 1, ["keys"] = 7, ["kohya_keys"] = 3, ["lora-combine"] = 1, ["lora-extract"] = 1, ["lora-formats"] = 2, ["lora-resize"] = 1,
         ["loss-functions"] = 1, ["lr-schedule"] = 1, ["merge-llama"] = 1, ["merge-unet"] = 1, ["optimizer"] = 21, ["pickle-checkpoint"] = 1,
-        ["pipeline"] = 2, ["processors"] = 1, ["safetensors-edges"] = 1, ["scheduler"] = 15, ["set-metrics"] = 1, ["single-file"] = 2,
-        ["statistics"] = 1, ["tokenizer"] = 1, ["train-unet"] = 12, ["training-noise"] = 1, ["unet"] = 2, ["vae"] = 2,
+        ["pipeline"] = 2, ["processors"] = 1, ["safetensors-edges"] = 1, ["scheduler"] = 15, ["sentence-embedding"] = 1, ["set-metrics"] = 1, ["single-file"] = 2,
+        ["statistics"] = 1, ["tokenizer"] = 1, ["train-unet"] = 12, ["training-noise"] = 1, ["unet"] = 2, ["vae"] = 2, ["zero-shot"] = 1,
     };
 
     [Fact]
