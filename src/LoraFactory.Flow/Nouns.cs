@@ -281,4 +281,6 @@ public sealed record Drop(string Id, string Reason, string What, string? Detail 
     public double? Threshold { get; init; }
     /// <summary>URL of the page that it stands on; null where it stands on none, or is one itself.</summary>
     public string? Page { get; init; }
+    /// <summary>SHA-256 (hex) of a picture's bytes; null where none were fetched.</summary>
+    public string? Blob { get; init; }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
+using LoraFactory.Stages.Clean;
 
 namespace LoraFactory.Cli.Commands;
 
@@ -18,15 +19,36 @@ public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to 
         var rescore = new Option<bool>("--rescore") { Description = "Judge by changed thresholds what clean measured before: no page is read again, no picture decoded twice. Takes a run's name too" };
         subject.Description = "The recipe's file; with --rescore also a run's directory, or its name below runs/";
         command.Options.Add(rescore);
-        command.SetAction((parsed, token) =>
+        command.Subcommands.Add(Report(world));
+        command.SetAction(async (parsed, token) =>
         {
             var (given, anew) = (parsed.GetValue(subject)!, parsed.GetValue(rescore));
             var run = anew && !File.Exists(given) ? LineageCommand.Open(given) : null;
             var reading = RecipeReader.Read(run is null ? given : Path.Combine(run.Path, "recipe.yaml"), parsed.GetValue(sets));
             run ??= new RunDirectory(Path.Combine(parsed.GetValue(runs)!, reading.OrThrow().Name));
             var request = new LineRequest(parsed.GetValue(again) ? StageName.Clean : null, StageName.Clean) { Rescore = anew };
-            return RunAsync(world, ResultLines.Of(world, parsed), run, reading, request, token);
+            var results = ResultLines.Of(world, parsed);
+            var code = await RunAsync(world, results, run, reading, request, token);
+            var report = await Task.Run(() => CleanReportPage.Write(run, reading.Recipe.Clean, token), token);
+            results.ForPeople($"{report} shows what was dropped");
+            return code;
         });
+        return command;
+    }
+
+    private static Command Report(CommandWorld world)
+    {
+        var run = new Argument<string>("RUN") { Description = "The run's directory, or its name below runs/" };
+        var json = ResultLines.Option("One JSON line on the standard output");
+        var command = new Command("report", "Write a page of what clean dropped: counts, examples and pictures by rule, every signal with its threshold") { run, json };
+        command.SetAction((parsed, token) => Task.Run(() =>
+        {
+            var directory = LineageCommand.Open(parsed.GetValue(run)!);
+            var options = RecipeReader.Read(Path.Combine(directory.Path, "recipe.yaml")).OrThrow().Clean;
+            var path = CleanReportPage.Write(directory, options, token);
+            ResultLines.Of(world, parsed).Write(new { Report = path }, path);
+            return (int)ExitCode.Done;
+        }, token));
         return command;
     }
 }

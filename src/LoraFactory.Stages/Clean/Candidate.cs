@@ -45,7 +45,7 @@ internal sealed record Candidate
 
     /// <summary>What it is dropped with.</summary>
     public Drop Drop(string reason, string? detail = null, double value = double.NaN, double threshold = double.NaN) =>
-        Numbered(new Drop(Id, reason, PictureUrl, detail) { Page = PageUrl.Length > 0 ? PageUrl : null }, value, threshold);
+        Numbered(new Drop(Id, reason, PictureUrl, detail) { Page = PageUrl.Length > 0 ? PageUrl : null, Blob = BlobHash }, value, threshold);
 
     /// <summary>With the value that was judged and its threshold, to six decimals; NaN is none.</summary>
     public static Drop Numbered(Drop drop, double value, double threshold) => drop with { Value = Kept(value), Threshold = Kept(threshold) };

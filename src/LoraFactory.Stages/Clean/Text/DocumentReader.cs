@@ -33,8 +33,10 @@ internal sealed class DocumentReader(RunDirectory run)
         var tokens = TextTokens.Of(text);
         var quality = TextQuality.Of(tokens, origin.Language, origin.LinkDensity, tally);
         var measured = new SortedDictionary<string, double>(StringComparer.Ordinal);
-        foreach (var (name, value) in quality.Signals) measured[name] = value;
-        foreach (var (name, value) in signals.Of(tokens, origin)) measured[name] = Math.Round(value, 6);
+        foreach (var (name, value) in quality.Signals)
+            if (!double.IsNaN(value)) measured[name] = Math.Round(value, 6);
+        foreach (var (name, value) in signals.Of(tokens, origin))
+            if (!double.IsNaN(value)) measured[name] = Math.Round(value, 6); // what was not measured is not there
         return document with
         {
             Language = origin.Language,
