@@ -68,6 +68,15 @@ public sealed class WebUrl
     /// <returns>The URL, null where the standard says failure.</returns>
     public static WebUrl? Parse(ReadOnlySpan<char> input, WebUrl? relativeTo = null, Encoding? queryEncoding = null) => WebUrlParser.Parse(input, relativeTo, queryEncoding);
 
+    /// <summary>Is this a web page's (http, https, ws, wss) URL whose host is the domain or below it?</summary>
+    /// <param name="domain">Any spelling of a domain, with or without a dot before it.</param>
+    public bool IsWithin(string domain)
+    {
+        if (Scheme is not ("http" or "https" or "ws" or "wss") || DomainToAscii.Map(domain.TrimStart('.')) is not { } name) return false;
+        var host = Host.AsSpan().TrimEnd('.');
+        return host.EndsWith(name, StringComparison.Ordinal) && (host.Length == name.Length || host[^(name.Length + 1)] == '.');
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Href;
 

@@ -14,15 +14,15 @@ public sealed class AddressRefusedException(string message) : IOException(messag
 /// </summary>
 public sealed class AddressGuard
 {
-    private static readonly IPNetwork[] Denied = [.. new[]
+    private static readonly AddressRange[] Denied = [.. new[]
     {
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
         "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
         "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
         "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
-    }.Select(text => IPNetwork.Parse(text))];
+    }.Select(text => AddressRange.Parse(text)!)];
 
-    private static readonly IPNetwork GlobalUnicast6 = IPNetwork.Parse("2000::/3");
+    private static readonly AddressRange GlobalUnicast6 = AddressRange.Parse("2000::/3")!;
 
     private readonly HashSet<string> privateHosts;
     private readonly Dictionary<string, IPEndPoint> fixedAddresses;

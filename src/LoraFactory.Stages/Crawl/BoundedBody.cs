@@ -5,8 +5,8 @@ namespace LoraFactory.Stages.Crawl;
 /// <summary>Reads a response body, undoing its content codings as a stream, within caps: a bomb is refused before it is unpacked.</summary>
 public static class BoundedBody
 {
-    /// <summary>Codings that are asked for and understood.</summary>
-    public const string AcceptEncoding = "gzip, deflate, br";
+    /// <summary>Codings that are asked for and understood; zstd where its library is installed.</summary>
+    public static string AcceptEncoding { get; } = ZstdStream.IsAvailable ? "gzip, deflate, br, zstd" : "gzip, deflate, br";
 
     private const int MaxCodings = 3, MaxRatio = 250, RatioFrom = 1 << 20;
 
@@ -69,6 +69,8 @@ public static class BoundedBody
                 return new GZipStream(stream, CompressionMode.Decompress);
             case "br":
                 return new BrotliStream(stream, CompressionMode.Decompress);
+            case "zstd" when ZstdStream.IsAvailable:
+                return new ZstdStream(stream);
             case "deflate":
                 // RFC 9110 means zlib; some servers send the raw form. The first two bytes tell which.
                 var head = new byte[2];

@@ -65,6 +65,29 @@ public sealed class ConceptStore : IDisposable
     public IReadOnlyDictionary<string, long> Relations =>
         Sqlite.Rows(db, "SELECT relation, COUNT(*) FROM edge GROUP BY relation", r => (r.GetString(0), r.GetInt64(1))).ToDictionary(p => p.Item1, p => p.Item2);
 
+    /// <summary>Number of ends of edges by language ("en"), "(url)" for those that are no terms.</summary>
+    public IReadOnlyDictionary<string, long> Languages
+    {
+        get
+        {
+            var counts = new Dictionary<string, long>(StringComparer.Ordinal);
+            foreach (var (node, count) in Sqlite.Rows(db, "SELECT a, COUNT(*) FROM (SELECT a FROM edge UNION ALL SELECT b FROM edge) GROUP BY a", r => (r.GetString(0), r.GetInt64(1))))
+            {
+                var language = Language(node) ?? "(url)";
+                counts[language] = counts.GetValueOrDefault(language) + count;
+            }
+            return counts;
+        }
+    }
+
+    /// <summary>Number of edges by licence.</summary>
+    public IReadOnlyDictionary<string, long> Licences =>
+        Sqlite.Rows(db, "SELECT licence, COUNT(*) FROM edge GROUP BY licence", r => (r.GetString(0), r.GetInt64(1))).ToDictionary(p => p.Item1, p => p.Item2);
+
+    /// <summary>Number of edges by the collection that they come from.</summary>
+    public IReadOnlyDictionary<string, long> Datasets =>
+        Sqlite.Rows(db, "SELECT dataset, COUNT(*) FROM edge GROUP BY dataset", r => (r.GetString(0), r.GetInt64(1))).ToDictionary(p => p.Item1, p => p.Item2);
+
     /// <summary>Sum of all weights, number of distinct edge URIs.</summary>
     public (double Weights, long Distinct) Totals =>
         Sqlite.Rows(db, "SELECT TOTAL(weight), COUNT(DISTINCT uri) FROM edge", r => (r.GetDouble(0), r.GetInt64(1))).Single();

@@ -70,3 +70,29 @@ public sealed class AddressGuardTests
         Assert.Equal(ExitCode.BadUsage, error.Code);
     }
 }
+
+public sealed class AddressRangeTests
+{
+    [Theory]
+    [InlineData("10.0.0.0/8", "10.255.0.1", true)]
+    [InlineData("10.1.2.3/8", "10.255.0.1", true)]
+    [InlineData("10.0.0.0/8", "11.0.0.0", false)]
+    [InlineData("0.0.0.0/0", "8.8.8.8", true)]
+    [InlineData("192.168.1.128/25", "192.168.1.127", false)]
+    [InlineData("2001:db8::/33", "2001:db8:7fff::1", true)]
+    [InlineData("2001:db8::/33", "2001:db8:8000::1", false)]
+    [InlineData("::1", "::1", true)]
+    [InlineData("::/0", "1.2.3.4", false)]
+    public void Holds_what_shares_the_prefix(string range, string address, bool within) =>
+        Assert.Equal(within, AddressRange.Parse(range)!.Contains(System.Net.IPAddress.Parse(address)));
+
+    [Theory]
+    [InlineData("10.0.0.0/33")]
+    [InlineData("10.0.0.0/")]
+    [InlineData("10.0.0.0/-1")]
+    [InlineData("10.0.0.0/8/8")]
+    [InlineData("::/129")]
+    [InlineData("ten/8")]
+    [InlineData("")]
+    public void What_is_no_range_is_refused(string text) => Assert.Null(AddressRange.Parse(text));
+}

@@ -38,7 +38,7 @@ public sealed class PageFetcherTests
     [InlineData("302 Found", "bad-status")]
     [InlineData("304 Not Modified", "bad-status")]
     [InlineData("200 OK\nContent-Length: 999999", "too-large")]
-    [InlineData("200 OK\nContent-Encoding: zstd", "unsupported-encoding")]
+    [InlineData("200 OK\nContent-Encoding: compress", "unsupported-encoding")]
     [InlineData("200 OK\nContent-Encoding: gzip, gzip, gzip, gzip", "unsupported-encoding")]
     [InlineData("200 OK\nContent-Encoding: gzip", "bad-encoding")]
     [InlineData("200 OK\nContent-Encoding: br", "bad-encoding")]
