@@ -128,14 +128,14 @@ public sealed class PageFetcher : IDisposable
 
     private async Task<(Fetched, string?)> AnswerAsync(Uri url, HttpResponseMessage response, FetchOrder order, CancellationToken token)
     {
-        var type = response.Content.Headers.ContentType;
+        var type = MediaType.OfFields(response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var stated) ? stated : []);
         var answer = new Fetched
         {
             FinalUrl = url,
             Status = (int)response.StatusCode,
             Headers = Fields(response),
-            MediaType = type?.MediaType?.ToLowerInvariant() ?? "",
-            Charset = type?.CharSet?.Trim('"', '\''),
+            MediaType = type?.Essence ?? "",
+            Charset = type?.Charset,
             At = clock.GetUtcNow(),
         };
         if (answer.Status is 301 or 302 or 303 or 307 or 308)

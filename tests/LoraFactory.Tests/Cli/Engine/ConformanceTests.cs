@@ -14,6 +14,7 @@ public sealed class ConformanceTests(ITestOutputHelper output)
     [InlineData("conceptnet", 90)]
     [InlineData("images", 13)]
     [InlineData("imagedups", 7)]
+    [InlineData("html", 290)]
     public async Task Every_case_that_must_pass_does(string topic, int least)
     {
         var path = TestData.Shared("conformance/" + topic);
