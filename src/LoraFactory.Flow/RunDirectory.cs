@@ -60,14 +60,16 @@ public sealed class RunDirectory
     public string Blob(string sha256) => System.IO.Path.Combine(Path, "blobs", sha256[..2], sha256);
 
     /// <summary>Stores bytes under their hash and returns it; a blob that is there is not written again.</summary>
-    public string PutBlob(ReadOnlySpan<byte> bytes)
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="durable">Whether it is on the disk when this returns; else it survives the process, but not a power cut.</param>
+    public string PutBlob(ReadOnlySpan<byte> bytes, bool durable = true)
     {
         var hash = ContentId.OfBytes(bytes);
         var path = Blob(hash);
         if (System.IO.File.Exists(path)) return hash;
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
         var copy = bytes.ToArray();
-        AtomicFile.Write(path, stream => stream.Write(copy));
+        AtomicFile.Write(path, stream => stream.Write(copy), durable);
         return hash;
     }
 
@@ -126,7 +128,7 @@ public sealed class RunDirectory
 public static class AtomicFile
 {
     /// <summary>Calls <paramref name="write"/> on a temporary file beside <paramref name="path"/>, then renames it.</summary>
-    public static void Write(string path, Action<Stream> write)
+    public static void Write(string path, Action<Stream> write, bool durable = true)
     {
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
         Directory.CreateDirectory(directory);
@@ -136,7 +138,7 @@ public static class AtomicFile
             using (var stream = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None))
             {
                 write(stream);
-                stream.Flush(flushToDisk: true);
+                stream.Flush(flushToDisk: durable);
             }
             File.Move(aside, path, overwrite: true);
         }

@@ -103,6 +103,9 @@ public sealed record CrawlOptions
     /// <summary>Delay per host.</summary>
     [Option("Pause between two requests to one host, unless its robots.txt asks for more.", Min = 0, Max = 3600, Unit = "seconds")]
     public double DelaySeconds { get; init; } = 1;
+    /// <summary>Delay per address.</summary>
+    [Option("Pause between two requests to one address, whatever hosts lie there; -1 is a quarter of crawl.delay_seconds.", Min = -1, Max = 3600, Unit = "seconds")]
+    public double AddressDelaySeconds { get; init; } = -1;
     /// <summary>Cap on Crawl-delay.</summary>
     [Option("A host whose robots.txt asks for a longer pause than this is left out.", Min = 0, Max = 86400, Unit = "seconds")]
     public double MaxCrawlDelaySeconds { get; init; } = 30;

@@ -41,7 +41,10 @@ public static class WordStem
     }
 
     /// <summary>Words of a text, lower-case; CJK is cut into pairs of characters, which serve as words there.</summary>
-    public static IEnumerable<string> Words(string text)
+    public static IEnumerable<string> Words(string text) => Ranges(text).Select(range => text[range].ToLowerInvariant());
+
+    /// <summary>Where the words of a text stand.</summary>
+    public static IEnumerable<Range> Ranges(string text)
     {
         var start = -1;
         for (var i = 0; i <= text.Length; i++)
@@ -49,14 +52,14 @@ public static class WordStem
             var c = i < text.Length ? text[i] : ' ';
             if (IsCjk(c))
             {
-                if (start >= 0) yield return text[start..i].ToLowerInvariant();
+                if (start >= 0) yield return start..i;
                 start = -1;
-                if (i + 1 < text.Length && IsCjk(text[i + 1])) yield return text.Substring(i, 2);
+                if (i + 1 < text.Length && IsCjk(text[i + 1])) yield return i..(i + 2);
             }
             else if (char.IsLetterOrDigit(c)) start = start < 0 ? i : start;
             else if (start >= 0)
             {
-                yield return text[start..i].ToLowerInvariant();
+                yield return start..i;
                 start = -1;
             }
         }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -24,6 +25,10 @@ public sealed class AddressGuard
 
     private static readonly AddressRange GlobalUnicast6 = AddressRange.Parse("2000::/3")!;
 
+    // Answers of DNS by which turns are taken; what is dialled is looked up anew.
+    private const int AddressLastsMs = 60_000, MostAddresses = 20_000;
+
+    private readonly ConcurrentDictionary<string, (long At, IPAddress? Address)> addresses = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> privateHosts;
     private readonly Dictionary<string, IPEndPoint> fixedAddresses;
     private readonly Func<string, CancellationToken, Task<IPAddress[]>> resolve;
@@ -84,6 +89,24 @@ public sealed class AddressGuard
         if (!privateHosts.Contains(name) && Array.Find(addresses, a => !IsGlobal(a)) is { } bad)
             throw new AddressRefusedException($"{name} resolves to {bad}, which is not a public address");
         return [.. addresses.Select(a => new IPEndPoint(a, port))];
+    }
+
+    /// <summary>The address that would be dialled first; null where the host has none or may not be dialled.</summary>
+    public async ValueTask<IPAddress?> AddressAsync(string host, int port, CancellationToken token)
+    {
+        if (addresses.TryGetValue(host, out var known) && Environment.TickCount64 - known.At < AddressLastsMs) return known.Address;
+        IPAddress? address = null;
+        try
+        {
+            address = (await EndPointsAsync(host, port, token))[0].Address;
+        }
+        catch (Exception e) when (e is AddressRefusedException or SocketException)
+        {
+            // dialling says why
+        }
+        if (addresses.Count > MostAddresses) addresses.Clear();
+        addresses[host] = (Environment.TickCount64, address);
+        return address;
     }
 
     /// <summary>Dials for <see cref="SocketsHttpHandler.ConnectCallback"/>: the address judged is the address connected to.</summary>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Pages;
@@ -7,19 +6,10 @@ using Microsoft.Data.Sqlite;
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>
-/// Stage 1, Seed → Page: expands the topic, then fetches in rounds what the frontier holds, best first, until budgets or links run out.
-/// A round is chosen from the frontier alone and recorded in its own order in one transaction: a killed run goes on with the round it was in,
-/// and which pages are kept does not depend on which server answered first.
+/// Stage 1, Seed → Page: expands the topic, then fetches what the frontier holds, best first, until budgets or links run out (<see cref="CrawlLoop"/>).
 /// </summary>
 public sealed class CrawlStage : IStage
 {
-    // A round takes from each host what its pause allows in about this time, so that no host waits long for another.
-    private const double RoundSeconds = 2;
-    private const int MaxPerRound = 32, FirstOfHost = 4, MaxSitemapDepth = 3;
-    private const double OffTopic = 0.1;
-    // What a web without end may cost: requests for each page or picture that is kept, sitemaps read, and URLs remembered for each page.
-    private const int AskedPerKept = 4, AskedAtLeast = 50, MaxSitemaps = 100, KnownPerPage = 100, KnownAtLeast = 20_000;
-
     /// <inheritdoc/>
     public StageName Name => StageName.Crawl;
 
@@ -82,37 +72,16 @@ public sealed class CrawlStage : IStage
     private static async Task CrawlAsync(StageContext context, Seed seed, Frontier frontier, CancellationToken token)
     {
         var options = context.Recipe.Crawl;
-        var gates = new HostGates(context.Clock, TimeSpan.FromSeconds(options.DelaySeconds));
+        var pause = TimeSpan.FromSeconds(options.DelaySeconds);
+        var gates = new HostGates(context.Clock, pause, options.AddressDelaySeconds < 0 ? pause / 4 : TimeSpan.FromSeconds(options.AddressDelaySeconds));
         using var fetcher = new PageFetcher(options, new AddressGuard(options.AllowPrivateHosts, options.Resolve), gates, context.Clock);
-        var robots = new RobotsCache(options, fetcher, gates);
+        var robots = new RobotsCache(options, fetcher, gates, context.Clock, frontier);
         var relevance = new TopicRelevance(seed);
-        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance);
-        var links = new LinkPolicy(options, seed, relevance);
+        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, new LinkPolicy(options, seed, relevance));
         if (frontier.ForgetWhenFruitless()) context.Progress.Line("crawl: the last try fetched no page, so it begins anew");
         await PlantAsync(seed, frontier, robots, token);
-
-        using var bar = context.Progress.Begin("pages", options.MaxPages, "pages");
-        while (true)
-        {
-            var (pages, pictures) = (frontier.Pages, frontier.Pictures);
-            var round = frontier.NextRound(options.Concurrency * 4, host => Quota(host, robots, gates), Left(frontier, UrlKind.Page, options.MaxPages, pages), options.MaxPagesPerHost,
-                Left(frontier, UrlKind.Picture, options.MaxPictures, pictures), (int)Math.Max(0, MaxSitemaps - frontier.Asked(UrlKind.Sitemap)));
-            bar.Set(pages, Math.Min(options.MaxPages, Math.Max(pages + frontier.Queued, 1)));
-            bar.Note($"{pictures} pictures, {frontier.Queued} waiting");
-            if (round.Count == 0) break;
-            var visits = await VisitAsync(round, visitor, options.Concurrency, token);
-            frontier.Commit(() =>
-            {
-                var room = Math.Max(KnownAtLeast, (long)KnownPerPage * options.MaxPages) - frontier.Known(UrlKind.Page);
-                foreach (var item in round) room -= Record(frontier, links, visits[item], Math.Max(0, room));
-                frontier.CloseHosts(options.MaxPagesPerHost, options.HostPatience);
-            });
-        }
+        await new CrawlLoop(context, frontier, robots, gates, visitor).RunAsync(token);
     }
-
-    // Pages or pictures that may still be asked for: of a web that answers nothing but errors, no more than a few times the budget.
-    private static int Left(Frontier frontier, UrlKind kind, int most, int kept) =>
-        (int)Math.Max(0, Math.Min(most - kept, Math.Max(AskedAtLeast, (long)AskedPerKept * most) - frontier.Asked(kind)));
 
     // Seed URLs, and the sitemaps that their hosts name in robots.txt.
     private static async Task PlantAsync(Seed seed, Frontier frontier, RobotsCache robots, CancellationToken token)
@@ -127,61 +96,6 @@ public sealed class CrawlStage : IStage
                 foreach (var line in policy.Rules.Sitemaps)
                     if (policy.Closed is null && CanonicalUrl.Parse(line, origin) is { } sitemap) frontier.Add(new(sitemap, UrlKind.Sitemap, 0, 1));
         });
-    }
-
-    private static int Quota(FrontierHost host, RobotsCache robots, HostGates gates)
-    {
-        if (robots.Known($"http://{host.Name}") is null && robots.Known($"https://{host.Name}") is null) return FirstOfHost;
-        var pause = gates.PauseOf(host.Name).TotalSeconds;
-        return pause <= 0 ? MaxPerRound : (int)Math.Clamp(RoundSeconds / pause, 1, MaxPerRound);
-    }
-
-    private static async Task<ConcurrentDictionary<FrontierUrl, Visit>> VisitAsync(IReadOnlyList<FrontierUrl> round, PageVisitor visitor, int concurrency, CancellationToken token)
-    {
-        var visits = new ConcurrentDictionary<FrontierUrl, Visit>();
-        var hosts = round.GroupBy(i => i.Url.Host, StringComparer.Ordinal);
-        await Parallel.ForEachAsync(hosts, new ParallelOptions { MaxDegreeOfParallelism = concurrency, CancellationToken = token }, async (host, stop) =>
-        {
-            foreach (var item in host) visits[item] = await visitor.VisitAsync(item, stop);
-        });
-        return visits;
-    }
-
-    // How many links it took in; those beyond the room are left out.
-    private static int Record(Frontier frontier, LinkPolicy links, Visit visit, long room)
-    {
-        if (visit.Refusal?.Reason is not ("robots-denied" or "robots-unreachable" or "crawl-delay" or "address-refused")) frontier.CountAsked(visit.Item.Kind);
-        if (visit.Picture is not null) frontier.PutPicture(visit.Item.Url.AbsoluteUri, visit.Picture);
-        var refusal = visit.Refusal ?? (visit.Page is null ? null : Duplicate(frontier, visit.Page));
-        if (refusal is not null)
-        {
-            frontier.Drop(visit.Item, refusal);
-            return 0;
-        }
-        frontier.Done(visit.Item);
-        if (visit.Page is not null)
-        {
-            if (visit.Page.FinalUrl != visit.Page.Url) frontier.AddDropped(visit.Item with { Url = new Uri(visit.Page.FinalUrl) }, new("duplicate-url", visit.Page.Url));
-            frontier.PutPage(visit.Page, visit.Item.Url.Host, visit.Page.Relevance < OffTopic);
-            foreach (var picture in visit.Page.Pictures)
-                if (picture.Refused is null) frontier.Add(new(new Uri(picture.Url), UrlKind.Picture, visit.Page.Depth, visit.Page.Relevance));
-        }
-        var taken = (int)Math.Min(room, visit.Links.Count);
-        foreach (var link in visit.Links.Take(taken))
-        {
-            var (item, denied) = links.Judge(link, visit);
-            if (denied is null) frontier.Add(item);
-            else frontier.AddDropped(item, denied);
-        }
-        if (visit.Item.Depth < MaxSitemapDepth)
-            foreach (var sitemap in visit.Sitemaps.Take(MaxSitemaps)) frontier.Add(new(sitemap, UrlKind.Sitemap, visit.Item.Depth + 1, visit.Item.Priority));
-        return taken;
-    }
-
-    private static Refusal? Duplicate(Frontier frontier, Page page)
-    {
-        if (page.FinalUrl != page.Url && frontier.Knows(new Uri(page.FinalUrl))) return new("duplicate-url", page.FinalUrl);
-        return frontier.CoveredBy(page) is { } twin ? new("duplicate-content", twin) : null;
     }
 
     private StageOutcome WriteResults(StageContext context, Frontier frontier)

@@ -5,283 +5,318 @@ using Microsoft.Data.Sqlite;
 
 namespace LoraFactory.Stages.Crawl;
 
-/// <summary>What a URL is fetched as.</summary>
-public enum UrlKind
-{
-    /// <summary>An HTML page.</summary>
-    Page = 0,
-    /// <summary>A picture of a page.</summary>
-    Picture = 1,
-    /// <summary>A sitemap or feed.</summary>
-    Sitemap = 2,
-}
-
-/// <summary>A URL in the frontier.</summary>
-/// <param name="Url">Canonical URL.</param>
-/// <param name="Kind">What it is fetched as.</param>
-/// <param name="Depth">Links away from the seed.</param>
-/// <param name="Priority">0..1, higher first.</param>
-public sealed record FrontierUrl(Uri Url, UrlKind Kind, int Depth, double Priority);
-
-/// <summary>How a picture fared.</summary>
-/// <param name="BlobHash">Hash of its bytes, null when it was refused.</param>
-/// <param name="Refused">Why it was refused.</param>
-/// <param name="MediaType">Media type of the response.</param>
-/// <param name="OptOut">Refusal of training found for it.</param>
-public sealed record PictureOutcome(string? BlobHash, string? Refused, string? MediaType, string? OptOut);
-
-/// <summary>A host with work, as <see cref="Frontier.NextRound"/> asks about it.</summary>
-/// <param name="Name">Host name.</param>
-/// <param name="Pages">Pages kept from it.</param>
-public sealed record FrontierHost(string Name, int Pages);
-
 /// <summary>
 /// Every URL that the crawl knows, with its state, in one SQLite file: what is queued survives a kill, since a URL leaves the queue in the same
-/// transaction that records what came of it. A canonical URL is kept once per kind. Rounds are chosen by priority within each host, so that the
-/// choice does not depend on which host answered first.
+/// transaction that records what came of it, and what was fetched but not recorded yet lies in a log of visits. A canonical URL is kept once per
+/// kind. Rounds are chosen by priority within each host, so that the choice does not depend on which host answered first. Memory does not grow
+/// with the queue: counts are kept, rows are not. Safe for use from several threads.
 /// </summary>
-public sealed class Frontier : IDisposable
+public sealed partial class Frontier : IDisposable
 {
     /// <summary>Form of the tables; a frontier of another form is begun anew.</summary>
-    public const string Form = "2";
+    public const string Form = "3";
 
-    private const string Schema = """
-        CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS url(
-          id INTEGER PRIMARY KEY, url TEXT NOT NULL, kind INTEGER NOT NULL, host TEXT NOT NULL, state INTEGER NOT NULL,
-          depth INTEGER NOT NULL, priority REAL NOT NULL, reason TEXT, detail TEXT, UNIQUE(url, kind));
-        CREATE INDEX IF NOT EXISTS url_queue ON url(host, kind, priority DESC, depth, url) WHERE state = 0;
-        CREATE TABLE IF NOT EXISTS host(
-          name TEXT PRIMARY KEY, queued INTEGER NOT NULL DEFAULT 0, best REAL NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
-          misses INTEGER NOT NULL DEFAULT 0, closed TEXT) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS page(url TEXT PRIMARY KEY, content TEXT NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
-        CREATE INDEX IF NOT EXISTS page_content ON page(content);
-        CREATE TABLE IF NOT EXISTS picture(url TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
-        """;
+    /// <summary>Why a host is closed for pages, pictures and sitemaps alike: nobody answers there.</summary>
+    public const string Unreachable = "host-unreachable";
 
-    private readonly SqliteConnection db;
-    private readonly HashSet<string> touched = new(StringComparer.Ordinal);
+    // Hosts and URLs remembered beside the tables, to save asking them; both begin anew when full.
+    private const int MostHosts = 20_000, MostSeen = 200_000;
 
-    private Frontier(SqliteConnection db) => this.db = db;
+    private readonly Lock gate = new();
+    private readonly FrontierTables tables;
+    private readonly Dictionary<string, HostRow> hosts = new(StringComparer.Ordinal);
+    private readonly HashSet<HostRow> touched = [];
+    private readonly Dictionary<long, Seen> seen = [];
+    private FrontierCounts counts;
+    private SqliteTransaction? transaction;
+
+    private Frontier(FrontierTables tables)
+    {
+        this.tables = tables;
+        counts = FrontierCounts.Of(tables.Db);
+    }
+
+    // What is remembered of a URL: a second link to it that changes nothing need not ask the table.
+    private readonly record struct Seen(bool Waiting, int Depth, double Priority);
 
     /// <summary>Opens the frontier of a crawl. One that belongs to another seed or other options (<paramref name="key"/>) is begun anew.</summary>
     public static Frontier Open(string path, string key)
     {
-        var db = Connect(path);
-        var known = Sqlite.Rows(db, "SELECT value FROM meta WHERE key = 'crawl'", r => r.GetString(0)).FirstOrDefault();
-        if (known is not null && known != key)
-        {
-            db.Dispose();
+        if (KeyOf(path) is { } known && known != key)
             foreach (var suffix in (string[])["", "-wal", "-shm"]) File.Delete(path + suffix);
-            db = Connect(path);
-        }
-        Sqlite.Run(db, "INSERT OR IGNORE INTO meta VALUES ('crawl', $key)", ("$key", key));
-        return new(db);
+        var tables = new FrontierTables(path);
+        Sqlite.Run(tables.Db, "INSERT OR IGNORE INTO meta VALUES ('crawl', $key)", ("$key", key));
+        return new(tables);
     }
 
     /// <summary>Pages kept; those with the same bytes count once.</summary>
-    public int Pages => (int)Sqlite.Scalar<long>(db, "SELECT COUNT(DISTINCT content) FROM page");
+    public int Pages => counts.Pages;
 
     /// <summary>Pictures kept.</summary>
-    public int Pictures => (int)Sqlite.Scalar<long>(db, "SELECT COUNT(*) FROM url WHERE kind = 1 AND state = 1");
+    public int Pictures => counts.Pictures;
 
     /// <summary>URLs waiting.</summary>
-    public long Queued => Sqlite.Scalar<long>(db, "SELECT COALESCE(SUM(queued), 0) FROM host");
+    public long Queued => counts.Queued;
 
     /// <summary>URLs of a kind that the crawl heard of.</summary>
-    public int Known(UrlKind kind) => (int)Sqlite.Scalar<long>(db, "SELECT COUNT(*) FROM url WHERE kind = $kind", ("$kind", (int)kind));
+    public int Known(UrlKind kind) => counts.Known[(int)kind];
 
     /// <summary>URLs of a kind that a server was asked for, whatever came of them.</summary>
-    public long Asked(UrlKind kind) => Sqlite.Rows(db, "SELECT value FROM meta WHERE key = $key", r => long.Parse(r.GetString(0), CultureInfo.InvariantCulture), ("$key", $"asked-{kind}")).FirstOrDefault();
+    public long Asked(UrlKind kind) => counts.Asked[(int)kind];
 
     /// <summary>Counts a URL that a server was asked for.</summary>
-    public void CountAsked(UrlKind kind) =>
-        Sqlite.Run(db, "INSERT INTO meta VALUES ($key, '1') ON CONFLICT(key) DO UPDATE SET value = CAST(value AS INTEGER) + 1", ("$key", $"asked-{kind}"));
+    public void CountAsked(UrlKind kind) => counts.Asked[(int)kind]++;
 
     /// <summary>Forgets every URL where the crawl came to its end without one page, so that the same command tries again; true when it did.</summary>
     public bool ForgetWhenFruitless()
     {
         if (Pages > 0 || Queued > 0 || Known(UrlKind.Page) == 0) return false;
-        Commit(() => Sqlite.Run(db, "DELETE FROM url; DELETE FROM host; DELETE FROM picture; DELETE FROM meta WHERE key LIKE 'asked-%'"));
+        lock (gate)
+        {
+            Sqlite.Run(tables.Db, "DELETE FROM url; DELETE FROM host; DELETE FROM picture; DELETE FROM visit; DELETE FROM robots; DELETE FROM shape; DELETE FROM meta WHERE key LIKE 'asked-%'");
+            Forget();
+        }
         return true;
     }
 
     /// <summary>Does all of <paramref name="work"/> or, when it throws or the process dies, nothing of it.</summary>
     public void Commit(Action work)
     {
-        using var transaction = db.BeginTransaction();
-        touched.Clear();
-        work();
-        foreach (var host in touched)
+        lock (gate)
         {
-            Sqlite.Run(db, """
-                UPDATE host SET queued = (SELECT COUNT(*) FROM url WHERE host = $host AND state = 0),
-                  best = (SELECT COALESCE(MAX(priority), 0) FROM url WHERE host = $host AND state = 0) WHERE name = $host
-                """, ("$host", host));
+            transaction = tables.Db.BeginTransaction();
+            try
+            {
+                work();
+                foreach (var host in touched) Write(host);
+                foreach (var kind in Enum.GetValues<UrlKind>())
+                    Sqlite.Run(tables.Db, "INSERT INTO meta VALUES ($key, $value) ON CONFLICT(key) DO UPDATE SET value = excluded.value", ("$key", $"asked-{kind}"), ("$value", counts.Asked[(int)kind].ToString(CultureInfo.InvariantCulture)));
+                transaction.Commit();
+            }
+            catch
+            {
+                transaction.Rollback();
+                Forget();
+                throw;
+            }
+            finally
+            {
+                transaction.Dispose();
+                transaction = null;
+                touched.Clear();
+                if (hosts.Count > MostHosts) hosts.Clear();
+                if (seen.Count > MostSeen) seen.Clear();
+            }
         }
-        transaction.Commit();
     }
 
     /// <summary>Queues a URL. One that is known keeps its state, with the lower depth and the higher priority while it waits; one that was too deep may come nearer.</summary>
-    public void Add(FrontierUrl item) => Insert(item, 0, null);
+    public void Add(FrontierUrl item) => Insert(item, null);
 
     /// <summary>Records a URL that is not to be fetched; one that is known keeps its state.</summary>
-    public void AddDropped(FrontierUrl item, Refusal refusal) => Insert(item, 2, refusal);
+    public void AddDropped(FrontierUrl item, Refusal refusal) => Insert(item, refusal);
 
     /// <summary>Is the URL known as a page, in whatever state?</summary>
-    public bool Knows(Uri url) => Sqlite.Scalar<long>(db, "SELECT COUNT(*) FROM url WHERE url = $url AND kind = 0", ("$url", url.AbsoluteUri)) > 0;
+    public bool Knows(Uri url) => tables.FindUrl.First(transaction, _ => true, FrontierTables.Key(UrlKind.Page, url.AbsoluteUri));
 
     /// <summary>Takes a URL out of the queue as fetched.</summary>
-    public void Done(FrontierUrl item) => SetState(item, 1, null);
+    public void Done(FrontierUrl item)
+    {
+        SetState(item, 1, null);
+        if (item.Kind == UrlKind.Picture) counts.Pictures++;
+    }
 
     /// <summary>Takes a URL out of the queue as dropped.</summary>
     public void Drop(FrontierUrl item, Refusal refusal) => SetState(item, 2, refusal);
 
-    /// <summary>
-    /// A page that is kept and makes this one needless: it has the same bytes, and its pictures are fetched or are the same ones. Null when there
-    /// is none: the bytes of a copy on another host name pictures that may be only there, or only where it was copied from.
-    /// </summary>
-    public string? CoveredBy(Page page)
+    /// <summary>Leaves a URL in the queue for another try; returns how often it was tried.</summary>
+    public int TryAgain(FrontierUrl item, Refusal refusal)
     {
-        var pictures = page.Pictures.Select(p => p.Url).ToHashSet(StringComparer.Ordinal);
-        return WithBytes(page.BlobHash).FirstOrDefault(twin => twin.Pictures.All(p => pictures.Contains(p.Url)) || Fetched(twin) == twin.Pictures.Count)?.Url;
+        var id = FrontierTables.Key(item.Kind, item.Url.AbsoluteUri);
+        tables.TryUrl.Run(transaction, id, refusal.Reason, refusal.Detail);
+        return tables.Tries.First(transaction, r => r.GetInt32(0), id);
     }
 
-    /// <summary>Of pages with the same bytes keeps the one whose pictures came, else the one nearest to the seed; the others are dropped as its copies.</summary>
-    public void SettleTwins() => Commit(() =>
+    /// <summary>Keeps a page, and counts it for its host; <paramref name="miss"/> lengthens the host's row of misses, else the row ends.</summary>
+    public void PutPage(Page page, string host, bool miss)
     {
-        foreach (var content in Sqlite.Rows(db, "SELECT content FROM page GROUP BY content HAVING COUNT(*) > 1", r => r.GetString(0)).ToList())
-        {
-            var twins = WithBytes(content).OrderByDescending(Fetched).ThenBy(p => p.Depth).ThenBy(p => p.Url, StringComparer.Ordinal).ToList();
-            foreach (var copy in twins.Skip(1))
-            {
-                Sqlite.Run(db, "DELETE FROM page WHERE url = $url", ("$url", copy.Url));
-                Drop(new(new Uri(copy.Url), UrlKind.Page, copy.Depth, copy.Relevance), new("duplicate-content", twins[0].Url));
-            }
-        }
-    });
+        if (tables.Twins.First(transaction, _ => true, page.BlobHash) is false) counts.Pages++;
+        tables.AddPage.Run(transaction, FrontierTables.Key(UrlKind.Page, page.Url), page.Url, page.BlobHash, JsonSerializer.Serialize(page, RunDirectory.Json));
+        var row = Host(host);
+        row.Pages++;
+        CountMiss(host, miss);
+    }
 
-    /// <summary>Keeps a page, and counts it for its host; <paramref name="offTopic"/> lengthens the host's row of misses, else the row ends.</summary>
-    public void PutPage(Page page, string host, bool offTopic)
+    /// <summary>Lengthens a host's row of misses, or ends it.</summary>
+    public void CountMiss(string host, bool miss)
     {
-        Sqlite.Run(db, "INSERT INTO page VALUES ($url, $hash, $json)", ("$url", page.Url), ("$hash", page.BlobHash), ("$json", JsonSerializer.Serialize(page, RunDirectory.Json)));
-        Sqlite.Run(db, "UPDATE host SET pages = pages + 1, misses = CASE WHEN $miss THEN misses + 1 ELSE 0 END WHERE name = $host", ("$host", host), ("$miss", offTopic));
+        var row = Host(host);
+        row.Misses = miss ? row.Misses + 1 : 0;
+        row.Dirty = true;
+    }
+
+    /// <summary>Lengthens a host's row of failures of the network, or ends it; returns its length.</summary>
+    public int CountFailure(string host, bool failed)
+    {
+        var row = Host(host);
+        row.Failures = failed ? row.Failures + 1 : 0;
+        row.Dirty = true;
+        return row.Failures;
     }
 
     /// <summary>Keeps how a picture fared.</summary>
     public void PutPicture(string url, PictureOutcome outcome) =>
-        Sqlite.Run(db, "INSERT OR REPLACE INTO picture VALUES ($url, $json)", ("$url", url), ("$json", JsonSerializer.Serialize(outcome, RunDirectory.Json)));
+        tables.AddPicture.Run(transaction, FrontierTables.Key(UrlKind.Picture, url), JsonSerializer.Serialize(outcome, RunDirectory.Json));
 
-    /// <summary>Takes no more pages from hosts that reached a cap: queued ones are dropped, later ones too.</summary>
+    /// <summary>Takes no more pages from hosts of this transaction that reached a cap: queued ones are dropped, later ones too.</summary>
     public void CloseHosts(int maxPages, int maxMisses)
     {
-        var full = Sqlite.Rows(db, "SELECT name, pages >= $most FROM host WHERE closed IS NULL AND (pages >= $most OR ($misses > 0 AND misses >= $misses))",
-            r => (r.GetString(0), r.GetBoolean(1) ? "host-full" : "host-off-topic"), ("$most", maxPages), ("$misses", maxMisses)).ToList();
-        foreach (var (host, reason) in full)
+        foreach (var host in touched.Where(h => h.Closed is null).ToList())
         {
-            touched.Add(host);
-            Sqlite.Run(db, "UPDATE host SET closed = $reason WHERE name = $host", ("$host", host), ("$reason", reason));
-            Sqlite.Run(db, "UPDATE url SET state = 2, reason = $reason WHERE host = $host AND kind = 0 AND state = 0", ("$host", host), ("$reason", reason));
+            if (host.Pages >= maxPages) CloseHost(host.Name, new("host-full"));
+            else if (maxMisses > 0 && host.Misses >= maxMisses) CloseHost(host.Name, new("host-off-topic"));
         }
     }
 
-    /// <summary>
-    /// The next URLs to fetch, best first: of each host with work at most its quota, of all at most what is left of the budgets.
-    /// </summary>
-    /// <param name="hosts">Hosts asked at most.</param>
-    /// <param name="quota">URLs of one host at most.</param>
-    /// <param name="pages">Pages left in the whole budget.</param>
-    /// <param name="pagesPerHost">Pages kept from one host at most.</param>
-    /// <param name="pictures">Pictures left in the whole budget.</param>
-    /// <param name="sitemaps">Sitemaps left in the whole budget; none is read when there is no room for its pages.</param>
-    public IReadOnlyList<FrontierUrl> NextRound(int hosts, Func<FrontierHost, int> quota, int pages, int pagesPerHost, int pictures, int sitemaps = int.MaxValue)
+    /// <summary>Takes no more pages from a host, nor anything else where it is <see cref="Unreachable"/>.</summary>
+    public void CloseHost(string name, Refusal refusal)
     {
-        var chosen = new List<FrontierUrl>();
-        var names = Sqlite.Rows(db, "SELECT name, pages FROM host WHERE queued > 0 ORDER BY best DESC, name", r => new FrontierHost(r.GetString(0), r.GetInt32(1))).ToList();
-        foreach (var host in names)
+        var host = Host(name);
+        host.Closed = refusal.Reason;
+        host.Dirty = host.Taken = true;
+        foreach (var kind in refusal.Reason == Unreachable ? Enum.GetValues<UrlKind>() : [UrlKind.Page])
         {
-            if (hosts == 0) break;
-            var most = quota(host);
-            var mine = Queue(host.Name, UrlKind.Sitemap, pages > 0 ? Math.Min(most, sitemaps) : 0)
-                .Concat(Queue(host.Name, UrlKind.Page, Math.Min(most, Math.Min(pages, pagesPerHost - host.Pages))))
-                .Concat(Queue(host.Name, UrlKind.Picture, Math.Min(most, pictures)));
-            var taken = Order(mine).Take(most).ToList();
-            if (taken.Count > 0) hosts--;
-            chosen.AddRange(taken);
+            var dropped = tables.CloseQueue.Run(transaction, host.Id, (int)kind, refusal.Reason, refusal.Detail);
+            host.Queued -= dropped;
+            counts.Queued -= dropped;
         }
-        return [.. Order(Order(chosen.Where(c => c.Kind == UrlKind.Sitemap)).Take(sitemaps)
-            .Concat(Order(chosen.Where(c => c.Kind == UrlKind.Page)).Take(pages))
-            .Concat(Order(chosen.Where(c => c.Kind == UrlKind.Picture)).Take(pictures)))];
     }
 
-    /// <summary>All pages by URL, pictures with what came of them.</summary>
-    public IEnumerable<Page> AllPages()
+    /// <summary>A host may not be asked before this time, in seconds since 1970.</summary>
+    public void Rest(string host, double until)
     {
-        foreach (var json in Sqlite.Rows(db, "SELECT json FROM page ORDER BY url", r => r.GetString(0)))
-        {
-            var page = JsonSerializer.Deserialize<Page>(json, RunDirectory.Json)!;
-            yield return page with { Pictures = [.. page.Pictures.Select(WithOutcome)] };
-        }
+        var row = Host(host);
+        row.Ready = Math.Max(row.Ready, until);
+        row.Dirty = true;
     }
 
-    /// <summary>All that was dropped, by URL; what still waits was not reached.</summary>
-    public IEnumerable<(UrlKind Kind, Drop Drop)> AllDrops() =>
-        Sqlite.Rows(db, "SELECT url, kind, COALESCE(reason, 'not-reached'), detail FROM url WHERE state <> 1 ORDER BY url, kind", r =>
-            ((UrlKind)r.GetInt32(1), new Drop(ContentId.Of(r.GetString(0)), r.GetString(2), r.GetString(0), r.IsDBNull(3) ? null : r.GetString(3))));
+    /// <summary>Signature of the page that a host shows for what is not there; 0 while none was seen.</summary>
+    public long MissingPage(string host) => Host(host).Missing;
+
+    /// <summary>Keeps that signature.</summary>
+    public void SetMissingPage(string host, long signature)
+    {
+        var row = Host(host);
+        if (row.Missing == signature) return;
+        row.Missing = signature;
+        row.Dirty = true;
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => db.Dispose();
+    public void Dispose() => tables.Dispose();
 
-    private static SqliteConnection Connect(string path)
+    private static string? KeyOf(string path)
     {
-        var db = Sqlite.Open(path);
-        Sqlite.Run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000");
-        Sqlite.Run(db, Schema);
-        return db;
+        if (!File.Exists(path)) return null;
+        using var db = Sqlite.Open(path);
+        Sqlite.Run(db, "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+        return Sqlite.Rows(db, "SELECT value FROM meta WHERE key = 'crawl'", r => r.GetString(0)).FirstOrDefault();
     }
 
-    private static IOrderedEnumerable<FrontierUrl> Order(IEnumerable<FrontierUrl> items) =>
-        items.OrderByDescending(i => i.Kind == UrlKind.Sitemap).ThenByDescending(i => i.Priority).ThenBy(i => i.Depth).ThenBy(i => i.Url.AbsoluteUri, StringComparer.Ordinal);
-
-    private IEnumerable<FrontierUrl> Queue(string host, UrlKind kind, int most) => most < 1 ? [] : Sqlite.Rows(
-        db, "SELECT url, depth, priority FROM url WHERE host = $host AND kind = $kind AND state = 0 ORDER BY priority DESC, depth, url LIMIT $most",
-        r => new FrontierUrl(new Uri(r.GetString(0)), kind, r.GetInt32(1), r.GetDouble(2)), ("$host", host), ("$kind", (int)kind), ("$most", most));
-
-    private void Insert(FrontierUrl item, int state, Refusal? refusal)
+    private void Forget()
     {
-        var host = item.Url.Host;
+        hosts.Clear();
+        seen.Clear();
+        counts = FrontierCounts.Of(tables.Db);
+    }
+
+    private HostRow Host(string name)
+    {
+        if (!hosts.TryGetValue(name, out var host))
+        {
+            host = tables.FindHost.First(transaction, r => new HostRow(r.GetInt64(0), name)
+            {
+                Queued = r.GetInt64(1), Best = r.GetDouble(2), Pages = r.GetInt32(3), Misses = r.GetInt32(4), Failures = r.GetInt32(5), Missing = r.GetInt64(6),
+                Ready = r.GetDouble(7), Closed = r.IsDBNull(8) ? null : r.GetString(8),
+            }, name);
+            if (host is null)
+            {
+                tables.AddHost.Run(transaction, name);
+                host = new(Sqlite.Scalar<long>(tables.Db, "SELECT last_insert_rowid()"), name);
+            }
+            hosts[name] = host;
+        }
         touched.Add(host);
-        Sqlite.Run(db, "INSERT OR IGNORE INTO host(name) VALUES ($host)", ("$host", host));
-        if (state == 0 && item.Kind == UrlKind.Page
-            && Sqlite.Rows(db, "SELECT closed FROM host WHERE name = $host AND closed IS NOT NULL", r => r.GetString(0), ("$host", host)).FirstOrDefault() is { } closed)
-            (state, refusal) = (2, new(closed));
-        Sqlite.Run(db, """
-            INSERT INTO url(url, kind, host, state, depth, priority, reason, detail) VALUES ($url, $kind, $host, $state, $depth, $priority, $reason, $detail)
-            ON CONFLICT(url, kind) DO UPDATE SET
-              depth = MIN(depth, excluded.depth), priority = MAX(priority, excluded.priority), state = excluded.state, reason = excluded.reason, detail = excluded.detail
-            WHERE excluded.state = 0 AND (state = 0 OR reason = 'depth')
-            """, ("$url", item.Url.AbsoluteUri), ("$kind", (int)item.Kind), ("$host", host), ("$state", state), ("$depth", item.Depth),
-            ("$priority", item.Priority), ("$reason", refusal?.Reason), ("$detail", refusal?.Detail));
+        return host;
+    }
+
+    private void Write(HostRow host)
+    {
+        if (!host.Dirty) return;
+        if (host.Taken)
+            host.Best = Enum.GetValues<UrlKind>().Max(kind => tables.Best.First(transaction, r => r.GetDouble(0), host.Id, (int)kind));
+        tables.SetHost.Run(transaction, host.Id, host.Queued, host.Best, host.Pages, host.Misses, host.Failures, host.Missing, host.Ready, host.Closed);
+        host.Dirty = host.Taken = false;
+    }
+
+    private void Insert(FrontierUrl item, Refusal? refusal)
+    {
+        var url = item.Url.AbsoluteUri;
+        var id = FrontierTables.Key(item.Kind, url);
+        if (seen.TryGetValue(id, out var before) && !(refusal is null && before.Waiting && (item.Depth < before.Depth || item.Priority > before.Priority))) return;
+        var known = tables.FindUrl.First(transaction, r => (State: r.GetInt32(0), Depth: r.GetInt32(1), Priority: r.GetDouble(2), Reason: r.IsDBNull(3) ? null : r.GetString(3)), id);
+        if (known != default)
+        {
+            if (refusal is null) Raise(item, id, known.State, known.Depth, known.Priority, known.Reason);
+            else seen[id] = new(known.State == 0 || known.Reason == "depth", known.Depth, known.Priority);
+            return;
+        }
+        var host = Host(item.Url.Host);
+        if (refusal is null && host.Closed is { } closed && (item.Kind == UrlKind.Page || closed == Unreachable)) refusal = new(closed);
+        tables.AddUrl.Run(transaction, id, url, (int)item.Kind, host.Id, refusal is null ? 0 : 2, item.Depth, item.Priority, refusal?.Reason, refusal?.Detail);
+        counts.Known[(int)item.Kind]++;
+        seen[id] = new(refusal is null || refusal.Reason == "depth", item.Depth, item.Priority);
+        if (refusal is null) Queued1(host, item.Priority);
+    }
+
+    private void Raise(FrontierUrl item, long id, int state, int depth, double priority, string? reason)
+    {
+        var waits = state == 0 || (state == 2 && reason == "depth");
+        if (waits)
+        {
+            var host = Host(item.Url.Host);
+            var nearer = (Depth: Math.Min(depth, item.Depth), Priority: Math.Max(priority, item.Priority));
+            if (state != 0 && item.Kind == UrlKind.Page && host.Closed is not null) waits = false;
+            else if (state != 0 || nearer != (depth, priority))
+            {
+                tables.RaiseUrl.Run(transaction, id, nearer.Depth, nearer.Priority);
+                if (state != 0) Queued1(host, nearer.Priority);
+                else (host.Best, host.Dirty) = (Math.Max(host.Best, nearer.Priority), true);
+                (depth, priority) = nearer;
+            }
+        }
+        seen[id] = new(waits, depth, priority);
+    }
+
+    private void Queued1(HostRow host, double priority)
+    {
+        host.Queued++;
+        host.Best = Math.Max(host.Best, priority);
+        host.Dirty = true;
+        counts.Queued++;
     }
 
     private void SetState(FrontierUrl item, int state, Refusal? refusal)
     {
-        touched.Add(item.Url.Host);
-        Sqlite.Run(db, "UPDATE url SET state = $state, reason = $reason, detail = $detail WHERE url = $url AND kind = $kind", ("$state", state),
-            ("$reason", refusal?.Reason), ("$detail", refusal?.Detail), ("$url", item.Url.AbsoluteUri), ("$kind", (int)item.Kind));
-    }
-
-    private List<Page> WithBytes(string hash) =>
-        [.. Sqlite.Rows(db, "SELECT json FROM page WHERE content = $hash ORDER BY url", r => JsonSerializer.Deserialize<Page>(r.GetString(0), RunDirectory.Json)!, ("$hash", hash))];
-
-    private int Fetched(Page page) => page.Pictures.Count(p => WithOutcome(p).BlobHash is not null);
-
-    private PagePicture WithOutcome(PagePicture picture)
-    {
-        if (picture.Refused is not null) return picture;
-        var json = Sqlite.Rows(db, "SELECT json FROM picture WHERE url = $url", r => r.GetString(0), ("$url", picture.Url)).FirstOrDefault();
-        if (json is null) return picture with { Refused = "not-reached" };
-        var outcome = JsonSerializer.Deserialize<PictureOutcome>(json, RunDirectory.Json)!;
-        return picture with { BlobHash = outcome.BlobHash, Refused = outcome.Refused, MediaType = outcome.MediaType, OptOut = outcome.OptOut ?? picture.OptOut };
+        var id = FrontierTables.Key(item.Kind, item.Url.AbsoluteUri);
+        var waited = tables.FindUrl.First(transaction, r => r.GetInt32(0) == 0, id);
+        tables.EndUrl.Run(transaction, id, state, refusal?.Reason, refusal?.Detail);
+        tables.EndVisit.Run(transaction, id);
+        seen[id] = new(refusal?.Reason == "depth", item.Depth, item.Priority);
+        if (!waited) return;
+        var host = Host(item.Url.Host);
+        host.Queued--;
+        host.Dirty = host.Taken = true;
+        counts.Queued--;
     }
 }

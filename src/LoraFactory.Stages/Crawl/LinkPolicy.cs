@@ -8,6 +8,8 @@ namespace LoraFactory.Stages.Crawl;
 /// <param name="relevance">How much words are about the topic.</param>
 public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance relevance)
 {
+    private const int MostSegments = 24, Repeats = 3, MostAlike = 4;
+
     // Files that are no pages, by extension: not asked for.
     private static readonly string[] NoPage =
     [
@@ -21,12 +23,31 @@ public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance r
     /// The link as the frontier keeps it. Its priority is the relevance of its own words and URL, or else half of its page's: relevance is
     /// inherited and fades (shark search, Hersovici et al. 1998).
     /// </summary>
-    public (FrontierUrl Item, Refusal? Refusal) Judge(PageLink link, Visit from)
+    public JudgedLink Judge(PageLink link, FrontierUrl from, Page? page)
     {
         var own = Math.Max(relevance.Of(link.Text), relevance.Of(link.Url));
-        var inherited = from.Page is null ? 0.4 : 0.5 * from.Page.Relevance;
-        var item = new FrontierUrl(link.Url, UrlKind.Page, from.Item.Depth + 1, Math.Round(Math.Max(own, inherited), 4));
-        return (item, Refuse(item));
+        var inherited = page is null ? 0.4 : 0.5 * page.Relevance;
+        var item = new FrontierUrl(link.Url, UrlKind.Page, from.Depth + 1, Math.Round(Math.Max(own, inherited), 4));
+        return new(item, Refuse(item));
+    }
+
+    /// <summary>Paths that relative links lead into without end: one segment many times, or a row of segments again and again. Null where it is none.</summary>
+    public static Refusal? PathTrap(string path)
+    {
+        if (path.AsSpan().Count('/') < Repeats) return null;
+        var segments = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        if (segments.Length > MostSegments) return new("trap", $"{segments.Length} path segments, at most {MostSegments}");
+        for (var length = 1; length * Repeats <= segments.Length; length++)
+            for (var at = 0; at + length * Repeats <= segments.Length; at++)
+                if (Repeated(segments, at, length)) return new("trap", $"{string.Join('/', segments.Skip(at).Take(length))} stands {Repeats} times in a row in its path");
+        return segments.GroupBy(s => s, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > MostAlike && !g.Key.All(char.IsAsciiDigit)) is { } often ? new("trap", $"{often.Key} stands {often.Count()} times in its path") : null;
+    }
+
+    private static bool Repeated(string[] segments, int at, int length)
+    {
+        for (var i = at; i < at + length * (Repeats - 1); i++)
+            if (segments[i] != segments[i + length]) return false;
+        return true;
     }
 
     private Refusal? Refuse(FrontierUrl item)
@@ -34,6 +55,7 @@ public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance r
         if (options.SeedHostsOnly && !seedHosts.Contains(item.Url.Host)) return new("off-host", item.Url.Host);
         if (item.Depth > options.MaxDepth) return new("depth", $"{item.Depth} links from the seed, at most {options.MaxDepth}");
         var path = item.Url.AbsolutePath;
+        if (PathTrap(path) is { } trap) return trap;
         return NoPage.FirstOrDefault(e => path.EndsWith(e, StringComparison.OrdinalIgnoreCase)) is { } extension ? new("not-html", $"ends in {extension}") : null;
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
@@ -15,7 +16,9 @@ public sealed record Fetched
     public int Status { get; init; }
     /// <summary>Header fields in their order, names in lower case, a field a line.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
-    /// <summary>Body, decompressed; empty when refused.</summary>
+    /// <summary>How long the host asks to be left alone (Retry-After); null when it does not.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+    /// <summary>Body, decompressed; empty when refused, but for the first octets of an HTML page that says what is not there (404, 410).</summary>
     public byte[] Body { get; init; } = [];
     /// <summary>Media type in lower case without parameters, "" when the server names none.</summary>
     public string MediaType { get; init; } = "";
@@ -40,7 +43,11 @@ public sealed record FetchOrder(
     Func<Uri, CancellationToken, ValueTask<Refusal?>>? Admit = null,
     Func<Fetched, Refusal?>? Judge = null,
     int? MaxRedirects = null,
-    bool Truncate = false);
+    bool Truncate = false)
+{
+    /// <summary>Read the first octets of an HTML page that comes with 404 or 410 too.</summary>
+    public bool Missing { get; init; }
+}
 
 /// <summary>
 /// Fetches one URL politely and within caps: redirects by hand, each hop judged and in its host's turn; connections only through
@@ -48,6 +55,8 @@ public sealed record FetchOrder(
 /// </summary>
 public sealed class PageFetcher : IDisposable
 {
+    private const int MissingPageBytes = 64 * 1024;
+
     private readonly CrawlOptions options;
     private readonly AddressGuard guard;
     private readonly HostGates gates;
@@ -98,7 +107,8 @@ public sealed class PageFetcher : IDisposable
 
     private async Task<(Fetched Answer, string? Next)> HopAsync(Uri url, FetchOrder order, CancellationToken token)
     {
-        using var turn = await gates.EnterAsync(url.Host, token);
+        using var turn = await gates.EnterAsync(url.Host, gates.HasAddressPause ? await guard.AddressAsync(url.Host, url.Port, token) : null, token);
+        var began = clock.GetTimestamp();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         limit.CancelAfter(TimeSpan.FromSeconds(options.TimeoutSeconds));
         try
@@ -114,6 +124,10 @@ public sealed class PageFetcher : IDisposable
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
             return (Refused(url, Reason(e)), null);
+        }
+        finally
+        {
+            gates.Took(url.Host, clock.GetElapsedTime(began));
         }
     }
 
@@ -140,7 +154,12 @@ public sealed class PageFetcher : IDisposable
         };
         if (answer.Status is 301 or 302 or 303 or 307 or 308)
             return Location(response) is { } next ? (answer, next) : (answer with { Refusal = new("bad-status", $"{answer.Status} without a Location") }, null);
-        if (answer.Status != 200) return (answer with { Refusal = new("bad-status", answer.Status.ToString()) }, null);
+        if (answer.Status != 200)
+        {
+            var status = new Refusal("bad-status", answer.Status.ToString(CultureInfo.InvariantCulture));
+            var wait = answer.Status is 429 or 503 ? RetryAfter(response) : null;
+            return (answer with { Refusal = status, RetryAfter = wait, Body = answer.Status is 404 or 410 && order.Missing ? await MissingPageAsync(response, answer, token) : [] }, null);
+        }
         if (order.Judge?.Invoke(answer) is { } refusal) return (answer with { Refusal = refusal }, null);
         var length = response.Content.Headers.ContentLength;
         if (length > order.MaxBytes && !order.Truncate) return (answer with { Refusal = new("too-large", $"{length} bytes, at most {order.MaxBytes}") }, null);
@@ -149,6 +168,23 @@ public sealed class PageFetcher : IDisposable
         var (body, broken) = await BoundedBody.ReadAsync(raw, codings, order.MaxBytes, token);
         if (broken?.Reason == "too-large" && order.Truncate) broken = null;
         return (answer with { Body = broken is null ? body : [], Refusal = broken, At = clock.GetUtcNow() }, null);
+    }
+
+    // Seconds or a date (RFC 9110 §10.2.3); a date in the past asks for nothing.
+    private TimeSpan? RetryAfter(HttpResponseMessage response)
+    {
+        if (response.Headers.RetryAfter is not { } asked) return null;
+        var wait = asked.Delta ?? asked.Date - clock.GetUtcNow();
+        return wait > TimeSpan.Zero ? wait : TimeSpan.Zero;
+    }
+
+    // How a host says that something is not there, to know it again when it says so with status 200; no page that must be read.
+    private static async Task<byte[]> MissingPageAsync(HttpResponseMessage response, Fetched answer, CancellationToken token)
+    {
+        if (answer.MediaType != "text/html") return [];
+        await using var raw = await response.Content.ReadAsStreamAsync(token);
+        var (body, broken) = await BoundedBody.ReadAsync(raw, [.. response.Content.Headers.ContentEncoding], MissingPageBytes, token);
+        return broken is null or { Reason: "too-large" } ? body : [];
     }
 
     private static string? Location(HttpResponseMessage response) =>

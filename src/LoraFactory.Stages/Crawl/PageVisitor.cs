@@ -3,23 +3,8 @@ using LoraFactory.Pages;
 
 namespace LoraFactory.Stages.Crawl;
 
-/// <summary>What came of one URL.</summary>
-/// <param name="Item">The URL.</param>
-/// <param name="Refusal">Why nothing came of it.</param>
-public sealed record Visit(FrontierUrl Item, Refusal? Refusal)
-{
-    /// <summary>The page, with its pictures as found.</summary>
-    public Page? Page { get; init; }
-    /// <summary>Links of the page, or pages of a sitemap.</summary>
-    public IReadOnlyList<PageLink> Links { get; init; } = [];
-    /// <summary>Further sitemaps of a sitemap.</summary>
-    public IReadOnlyList<Uri> Sitemaps { get; init; } = [];
-    /// <summary>How the picture fared.</summary>
-    public PictureOutcome? Picture { get; init; }
-}
-
 /// <summary>Visits one URL: asks robots.txt, fetches within caps, judges opt-outs, parses. Bytes go to the blob store; the frontier is not touched.</summary>
-public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory run, PageFetcher fetcher, RobotsCache robots, TopicRelevance relevance)
+public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory run, PageFetcher fetcher, RobotsCache robots, TopicRelevance relevance, LinkPolicy policy)
 {
     private static readonly string[] KeptHeaders =
         ["content-type", "content-language", "content-length", "last-modified", "etag", "link", "license", "x-robots-tag", "tdm-reservation", "tdm-policy", "content-signal", "content-usage"];
@@ -49,14 +34,23 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
 
     private async Task<Visit> PageAsync(FrontierUrl item, CancellationToken token)
     {
-        var order = new FetchOrder("text/html,application/xhtml+xml;q=0.9,*/*;q=0.1", options.MaxPageBytes, robots.JudgeAsync, JudgeType);
+        var order = new FetchOrder("text/html,application/xhtml+xml;q=0.9,*/*;q=0.1", options.MaxPageBytes, robots.JudgeAsync, JudgeType) { Missing = true };
         var answer = await fetcher.GetAsync(item.Url, order, token);
-        if (answer.Refusal is not null) return new(item, answer.Refusal);
+        if (answer.Refusal is not null) return Failed(item, answer) with { Missing = answer.Body.Length > 0 && parser.Parse(answer.Body, answer.Charset, answer.FinalUrl).Page is { } shown ? SignatureOf(shown).Words : 0 };
         var (parsed, broken) = parser.Parse(answer.Body, answer.Charset, answer.FinalUrl);
-        if (parsed is null) return new(item, broken);
-        var policy = await robots.OfAsync(answer.FinalUrl, token);
-        var optOut = optOuts.Find(answer.FinalUrl, policy, answer.Headers, parsed.Statements, image: true);
-        var hash = run.PutBlob(answer.Body);
+        if ((parsed is null ? broken : MissingPage.Judge(parsed.Title, parsed.Gist)) is { } unfit) return new(item, unfit) { Status = answer.Status };
+        return await KeptAsync(item, answer, parsed!, token);
+    }
+
+    private static Visit Failed(FrontierUrl item, Fetched answer) => new(item, answer.Refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter };
+
+    private static PageSignature SignatureOf(ParsedPage page) => PageSignature.Of(page.Gist, page.Pictures.Select(p => p.Url));
+
+    private async Task<Visit> KeptAsync(FrontierUrl item, Fetched answer, ParsedPage parsed, CancellationToken token)
+    {
+        var origin = await robots.OfAsync(answer.FinalUrl, token);
+        var optOut = optOuts.Find(answer.FinalUrl, origin, answer.Headers, parsed.Statements, image: true);
+        var hash = run.PutBlob(answer.Body, durable: false);
         var pictures = optOut is null ? parsed.Pictures : [.. parsed.Pictures.Select(p => p with { OptOut = optOut, Refused = "opt-out:" + optOut })];
         var page = new Page
         {
@@ -76,7 +70,8 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
             Licence = parsed.Licence,
             Pictures = pictures,
         };
-        return new(item, null) { Page = page, Links = optOuts.NoFollow(answer.Headers, parsed.Statements) ? [] : parsed.Links };
+        var links = optOuts.NoFollow(answer.Headers, parsed.Statements) ? [] : parsed.Links;
+        return new(item, null) { Status = answer.Status, Page = page, Signature = SignatureOf(parsed), Links = [.. links.Select(l => policy.Judge(l, item, page))] };
     }
 
     private async Task<Visit> PictureAsync(FrontierUrl item, CancellationToken token)
@@ -97,21 +92,22 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
         var refusal = answer.Refusal ?? PictureType.JudgeBody(answer.MediaType, answer.Body);
         var media = answer.MediaType.Length > 0 ? answer.MediaType : null;
         var outcome = refusal is null
-            ? new PictureOutcome(run.PutBlob(answer.Body), null, PictureType.Sniff(answer.Body) ?? media, null)
+            ? new PictureOutcome(run.PutBlob(answer.Body, durable: false), null, PictureType.Sniff(answer.Body) ?? media, null)
             : new PictureOutcome(null, refusal.Reason, media, optOut);
-        return new(item, refusal) { Picture = outcome };
+        return new(item, refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, Picture = outcome };
     }
 
     private async Task<Visit> SitemapAsync(FrontierUrl item, CancellationToken token)
     {
         var order = new FetchOrder("application/xml,text/xml,text/plain;q=0.8,*/*;q=0.5", Math.Max(options.MaxPageBytes, 10 << 20), robots.JudgeAsync);
         var answer = await fetcher.GetAsync(item.Url, order, token);
-        if (answer.Refusal is not null) return new(item, answer.Refusal);
+        if (answer.Refusal is not null) return Failed(item, answer);
         var content = await SitemapReader.ReadAsync(answer.Body, answer.FinalUrl, token);
         // A sitemap speaks for its own host only (sitemaps.org, location).
         return new(item, null)
         {
-            Links = [.. content.Urls.Where(u => u.Host == item.Url.Host).Select(u => new PageLink(u, ""))],
+            Status = answer.Status,
+            Links = [.. content.Urls.Where(u => u.Host == item.Url.Host).Select(u => policy.Judge(new PageLink(u, ""), item, null))],
             Sitemaps = [.. content.Sitemaps.Where(u => u.Host == item.Url.Host)],
         };
     }

@@ -11,28 +11,48 @@ public sealed record OriginPolicy
     public required RobotsRules Rules { get; init; }
     /// <summary>Set when nothing of the origin may be fetched: robots.txt could not be read, or asks for too long a pause.</summary>
     public Refusal? Closed { get; init; }
+    /// <summary>When robots.txt was read, UTC.</summary>
+    public DateTimeOffset At { get; init; }
     /// <summary>Reservations of /.well-known/tdmrep.json, in order.</summary>
     public IReadOnlyList<TdmReservation> Tdm { get; init; } = [];
 }
 
 /// <summary>
-/// Reads each origin's robots.txt once and fails closed (RFC 9309 §2.3.1): 4xx means there is none; 5xx, 429, time-outs, network errors and
-/// endless redirects mean that nothing may be fetched. (429 and endless redirects are this crawl's own, stricter, choice.)
+/// Reads each origin's robots.txt once in 24 hours and fails closed (RFC 9309 §2.3.1, §2.4): 4xx means that there is none; 5xx, 429, time-outs,
+/// network errors and endless redirects mean that nothing may be fetched. (429 and endless redirects are this crawl's own, stricter, choice.)
+/// What was read is kept in the frontier, so that a crawl that goes on need not ask again.
 /// </summary>
-public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostGates gates)
+/// <param name="options">User agent and the longest pause that is waited.</param>
+/// <param name="fetcher">Fetches.</param>
+/// <param name="gates">Where a host's pause is set.</param>
+/// <param name="clock">The clock of the 24 hours.</param>
+/// <param name="store">Where it is kept; null keeps it in memory alone.</param>
+public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostGates gates, TimeProvider clock, Frontier? store = null)
 {
-    private const int MaxTdmBytes = 64 * 1024;
+    private const int MaxTdmBytes = 64 * 1024, MostInMemory = 4000;
+    private static readonly TimeSpan Lasts = TimeSpan.FromHours(24);
 
-    private readonly ConcurrentDictionary<string, Lazy<Task<OriginPolicy>>> origins = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Entry> origins = new(StringComparer.Ordinal);
+
+    private sealed class Entry(Func<Task<OriginPolicy>> load)
+    {
+        private readonly Lazy<Task<OriginPolicy>> policy = new(load);
+
+        public Task<OriginPolicy> Policy => policy.Value;
+        public OriginPolicy? Finished => policy is { IsValueCreated: true, Value.IsCompletedSuccessfully: true } ? policy.Value.Result : null;
+    }
 
     /// <summary>The policy of the URL's origin, fetched on first use.</summary>
     public async Task<OriginPolicy> OfAsync(Uri url, CancellationToken token)
     {
         var origin = CanonicalUrl.Origin(url);
-        var entry = origins.GetOrAdd(origin, key => new Lazy<Task<OriginPolicy>>(() => LoadAsync(new Uri(key), token)));
+        if (Known(origin) is { } known) return known;
+        if (origins.Count > MostInMemory)
+            foreach (var old in origins.Where(o => o.Value.Finished is { } policy && (store is not null || IsOld(policy)))) origins.TryRemove(old);
+        var entry = origins.AddOrUpdate(origin, key => new(() => LoadAsync(new Uri(key), token)), (key, old) => old.Finished is { } policy && IsOld(policy) ? new(() => LoadAsync(new Uri(key), token)) : old);
         try
         {
-            return await entry.Value.WaitAsync(token);
+            return await entry.Policy.WaitAsync(token);
         }
         catch (OperationCanceledException)
         {
@@ -41,9 +61,8 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         }
     }
 
-    /// <summary>The policy, if it is known already.</summary>
-    public OriginPolicy? Known(string origin) =>
-        origins.TryGetValue(origin, out var entry) && entry.IsValueCreated && entry.Value.IsCompletedSuccessfully ? entry.Value.Result : null;
+    /// <summary>The policy, if it is known already and not older than it may be.</summary>
+    public OriginPolicy? Known(string origin) => origins.TryGetValue(origin, out var entry) && entry.Finished is { } policy && !IsOld(policy) ? policy : null;
 
     /// <summary>May this URL be fetched? Null when it may.</summary>
     public async ValueTask<Refusal?> JudgeAsync(Uri url, CancellationToken token)
@@ -53,28 +72,47 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         return policy.Rules.Allows(url.AbsoluteUri, out var rule) ? null : new("robots-denied", rule);
     }
 
+    private bool IsOld(OriginPolicy policy) => clock.GetUtcNow() - policy.At >= Lasts;
+
     private async Task<OriginPolicy> LoadAsync(Uri origin, CancellationToken token)
     {
+        if (store?.RobotsOf(CanonicalUrl.Origin(origin)) is { } kept && Age(kept) is var age && age >= TimeSpan.Zero && age < Lasts) return Policy(origin, kept);
         var answer = await fetcher.GetAsync(new Uri(origin, "/robots.txt"), new("text/plain, */*;q=0.5", RobotsRules.MaxBytes + 1, MaxRedirects: 5, Truncate: true), token);
-        var rules = RobotsRules.Empty;
-        if (answer.Refusal is null) rules = RobotsRules.Parse(answer.Body, options.UserAgent);
-        else if (answer.Refusal.Reason == "address-refused") return new() { Rules = rules, Closed = answer.Refusal };
-        else if (!(answer.Refusal.Reason == "bad-status" && answer.Status is >= 400 and < 500 and not 429))
-            return new() { Rules = rules, Closed = new("robots-unreachable", $"robots.txt: {answer.Refusal.Reason} {answer.Refusal.Detail}") };
+        var isThere = answer.Refusal is null;
+        if (!isThere)
+        {
+            if (answer.Refusal!.Reason == "address-refused") return new() { Rules = RobotsRules.Empty, Closed = answer.Refusal, At = answer.At };
+            if (!(answer.Refusal.Reason == "bad-status" && answer.Status is >= 400 and < 500 and not 429))
+                return new() { Rules = RobotsRules.Empty, Closed = new("robots-unreachable", $"robots.txt: {answer.Refusal.Reason} {answer.Refusal.Detail}"), At = answer.At };
+        }
+        var read = new KeptRobots(answer.At.ToUnixTimeMilliseconds() / 1000.0, isThere ? answer.Body : null, null, null);
+        var policy = Policy(origin, read);
+        if (policy.Closed is null && await TdmAsync(origin, policy.Rules, token) is { } tdm) policy = Policy(origin, read = read with { Tdm = tdm });
+        store?.KeepRobots(CanonicalUrl.Origin(origin), read);
+        return policy;
+    }
+
+    private TimeSpan Age(KeptRobots kept) => clock.GetUtcNow() - At(kept);
+
+    private static DateTimeOffset At(KeptRobots kept) => DateTimeOffset.FromUnixTimeMilliseconds((long)(kept.Fetched * 1000));
+
+    private OriginPolicy Policy(Uri origin, KeptRobots kept)
+    {
+        var rules = kept.Body is { } body ? RobotsRules.Parse(body, options.UserAgent) : RobotsRules.Empty;
         if (rules.CrawlDelay is { } delay)
         {
             if (delay.TotalSeconds > options.MaxCrawlDelaySeconds)
-                return new() { Rules = rules, Closed = new("crawl-delay", $"asks for {delay.TotalSeconds} s between requests, at most {options.MaxCrawlDelaySeconds} are waited") };
+                return new() { Rules = rules, At = At(kept), Closed = new("crawl-delay", $"asks for {delay.TotalSeconds} s between requests, at most {options.MaxCrawlDelaySeconds} are waited") };
             gates.SetPause(origin.Host, delay);
         }
-        return new() { Rules = rules, Tdm = await TdmAsync(origin, rules, token) };
+        return new() { Rules = rules, At = At(kept), Tdm = kept.Tdm is { } tdm ? TdmReservation.Parse(tdm) : [] };
     }
 
-    private async Task<IReadOnlyList<TdmReservation>> TdmAsync(Uri origin, RobotsRules rules, CancellationToken token)
+    private async Task<byte[]?> TdmAsync(Uri origin, RobotsRules rules, CancellationToken token)
     {
         var url = new Uri(origin, "/.well-known/tdmrep.json");
-        if (!rules.Allows(url.AbsoluteUri, out _)) return [];
+        if (!rules.Allows(url.AbsoluteUri, out _)) return null;
         var answer = await fetcher.GetAsync(url, new("application/json", MaxTdmBytes), token);
-        return answer.Refusal is null ? TdmReservation.Parse(answer.Body) : [];
+        return answer.Refusal is null ? answer.Body : null;
     }
 }

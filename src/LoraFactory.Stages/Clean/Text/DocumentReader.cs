@@ -10,7 +10,7 @@ internal sealed class DocumentReader(RunDirectory run)
     private readonly HashTally tally = new();
 
     /// <summary>What readings depend on besides the page's bytes.</summary>
-    public string ReadBy { get; } = $"{FactoryLine.Version}{(Cld2.IsThere ? " cld2" : "")}";
+    public string ReadBy { get; } = FactoryLine.Version;
 
     /// <summary>The page's text with its signals; without text where it is no HTML, too large or gone.</summary>
     public TextDocument Read(Page page)
@@ -22,13 +22,9 @@ internal sealed class DocumentReader(RunDirectory run)
         if (!isHtml || !file.Exists || file.Length > MaxPageBytes) return Measured(document, "", new("und"));
         using var html = file.OpenRead();
         var reading = MainText.Read(html, new Uri(page.FinalUrl), page.Headers.GetValueOrDefault("content-type"));
-        var language = LanguageId.Of(reading.MainText.Length > 0 ? reading.MainText : page.Title, reading.DeclaredLanguage);
-        return Measured(document with
-        {
-            DeclaredLanguage = reading.DeclaredLanguage,
-            Furniture = FurnitureOf(page, reading),
-            ParagraphLanguages = LanguageId.OfParagraphs(reading.MainText, language.Known),
-        }, reading.MainText, new(language.Known, language.Share, reading.LinkDensity, reading.AdRatio));
+        var language = LanguageGuess.Of(reading.MainText.Length > 0 ? reading.MainText : page.Title, reading.DeclaredLanguage);
+        return Measured(document with { DeclaredLanguage = reading.DeclaredLanguage, Furniture = FurnitureOf(page, reading) }, reading.MainText,
+            new(language, LinkDensity: reading.LinkDensity, AdRatio: reading.AdRatio));
     }
 
     /// <summary>The document with this text and what is measured of it.</summary>

@@ -40,7 +40,7 @@ public sealed class FrontierTests : IDisposable
             new Random(turn).Shuffle(shuffled);
             using var frontier = Frontier.Open(folder.File($"{turn}.db"), "k");
             frontier.Commit(() => Array.ForEach(shuffled, frontier.Add));
-            var chosen = frontier.NextRound(10, _ => 5, 12, 100, 100).Select(i => i.Url.AbsoluteUri).ToArray();
+            var chosen = frontier.NextRound(10, _ => 5, new(12, 100, 100)).Select(i => i.Url.AbsoluteUri).ToArray();
             Assert.Equal(12, chosen.Length);
             Assert.Equal(first ??= chosen, chosen);
         }
@@ -131,7 +131,7 @@ public sealed class FrontierTests : IDisposable
 
     private Frontier Open() => Frontier.Open(folder.File("f.db"), "k");
 
-    private static IReadOnlyList<FrontierUrl> Next(Frontier frontier) => frontier.NextRound(10, _ => 10, 100, 100, 100);
+    private static IReadOnlyList<FrontierUrl> Next(Frontier frontier) => frontier.NextRound(10, _ => 10, new(100, 100, 100));
 
     private static FrontierUrl Item(string url, int depth, double priority) => new(new Uri(url), UrlKind.Page, depth, priority);
 }

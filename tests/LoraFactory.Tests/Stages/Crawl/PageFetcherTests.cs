@@ -148,7 +148,7 @@ public sealed class PageFetcherTests
         await using var server = LoopbackServer.Saying(path => path == "/robots.txt" ? head : "404 Not Found", Encoding.UTF8.GetBytes(body));
         var gates = new HostGates(TimeProvider.System, TimeSpan.Zero);
         using var fetcher = Fetcher(server.Port, gates);
-        var robots = new RobotsCache(Options, fetcher, gates);
+        var robots = new RobotsCache(Options, fetcher, gates, TimeProvider.System);
         Assert.Equal(open, (await robots.JudgeAsync(new("http://a.test/open"), Stop))?.Reason);
         Assert.Equal(secret, (await robots.JudgeAsync(new("http://a.test/private/x"), Stop))?.Reason);
         Assert.Single(server.Heads, h => h.StartsWith("GET /robots.txt ", StringComparison.Ordinal) || open == "robots-unreachable");
@@ -167,7 +167,7 @@ public sealed class PageFetcherTests
             var starts = new List<long>();
             await Task.WhenAll(Enumerable.Range(0, 4).Select(async _ =>
             {
-                using var turn = await gates.EnterAsync(host, Stop);
+                using var turn = await gates.EnterAsync(host, null, Stop);
                 Assert.Equal(1, Interlocked.Increment(ref inside));
                 starts.Add(TimeProvider.System.GetTimestamp());
                 await Task.Delay(20, Stop);

@@ -1,0 +1,140 @@
+using System.Text.Json;
+using LoraFactory.Flow;
+using LoraFactory.Pages;
+
+namespace LoraFactory.Stages.Crawl;
+
+/// <summary>
+/// Fetches in rounds. A round is chosen from the frontier and recorded in its own order in one transaction, so which pages are kept does not depend on
+/// which server answered first. A host that keeps a round waiting is let go on by itself: what it answers is recorded with a later round. What was
+/// fetched is kept at once, so that a killed crawl asks again for nothing but what was on its way.
+/// </summary>
+internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsCache robots, HostGates gates, PageVisitor visitor)
+{
+    // A round takes from each host what its pause allows in about this time, so that no host waits long for another.
+    private static readonly TimeSpan RoundTime = TimeSpan.FromSeconds(2);
+    // How long a round waits for a host before it goes on without, and how long for an answer that began late.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), LeastPatience = TimeSpan.FromSeconds(1);
+    private const int MaxPerRound = 32, FirstOfHost = 4;
+    // What a web without end may cost: requests for each page or picture that is kept, and sitemaps read.
+    private const int AskedPerKept = 4, AskedAtLeast = 50, MaxSitemaps = 100;
+
+    private readonly CrawlOptions options = context.Recipe.Crawl;
+    private readonly CrawlRecord record = new(context, frontier, gates);
+    private readonly Dictionary<string, Task<Visit>> late = new(StringComparer.Ordinal);
+    private TimeSpan nextReady;
+
+    /// <summary>Crawls until budgets or links run out.</summary>
+    public async Task RunAsync(CancellationToken token)
+    {
+        using var bar = context.Progress.Begin("pages", options.MaxPages, "pages");
+        try
+        {
+            while (true)
+            {
+                var round = Choose();
+                Show(bar);
+                if (round.Count == 0 && late.Count == 0 && nextReady == TimeSpan.MaxValue) break;
+                var visits = round.Count > 0 ? await VisitAsync(round, token) : await WaitAsync(token);
+                frontier.Commit(() => record.Add(visits));
+            }
+        }
+        finally
+        {
+            // nothing may use the fetcher after this; what was on its way is asked for again
+            await Task.WhenAll(late.Values).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        }
+    }
+
+    private IReadOnlyList<FrontierUrl> Choose()
+    {
+        nextReady = TimeSpan.MaxValue;
+        var now = Now();
+        if (frontier.EarliestReady(now) is { } ready) nextReady = TimeSpan.FromSeconds(ready - now);
+        var budget = new RoundBudget(Left(UrlKind.Page, options.MaxPages, frontier.Pages), options.MaxPagesPerHost, Left(UrlKind.Picture, options.MaxPictures, frontier.Pictures), (int)Math.Max(0, MaxSitemaps - frontier.Asked(UrlKind.Sitemap)));
+        var round = frontier.NextRound(options.Concurrency * 4, host => Quota(host, now), budget);
+        return round.Count == 0 ? round : record.WithoutTraps(round);
+    }
+
+    // Pages or pictures that may still be asked for: of a web that answers nothing but errors, no more than a few times the budget.
+    private int Left(UrlKind kind, int most, int kept) => (int)Math.Max(0, Math.Min(most - kept, Math.Max(AskedAtLeast, (long)AskedPerKept * most) - frontier.Asked(kind)));
+
+    private int Quota(FrontierHost host, double now)
+    {
+        if (host.Ready > now || late.ContainsKey(host.Name)) return 0;
+        var rest = gates.RestOf(host.Name);
+        if (rest > RoundTime)
+        {
+            if (rest < nextReady) nextReady = rest;
+            return 0;
+        }
+        if (robots.Known($"http://{host.Name}") is null && robots.Known($"https://{host.Name}") is null) return FirstOfHost;
+        var pause = gates.PauseOf(host.Name);
+        return pause <= TimeSpan.Zero ? MaxPerRound : (int)Math.Clamp(RoundTime / pause, 1, MaxPerRound);
+    }
+
+    private void Show(IProgressTask bar)
+    {
+        var pages = frontier.Pages;
+        bar.Set(pages, Math.Min(options.MaxPages, Math.Max(pages + frontier.Queued, 1)));
+        bar.Note(record.Words(frontier.Queued, late.Count));
+    }
+
+    // Hosts side by side, each host's URLs one after the other; in the order of the round, with what came late before it.
+    private async Task<IReadOnlyList<Visit>> VisitAsync(IReadOnlyList<FrontierUrl> round, CancellationToken token)
+    {
+        var visits = new List<Visit>[round.Count];
+        var place = round.Select((item, i) => (item, i)).ToDictionary(p => p.item, p => p.i);
+        var lanes = round.GroupBy(i => i.Url.Host, StringComparer.Ordinal).ToList();
+        var newlyLate = new List<(string Host, Task<Visit> Visit)>();
+        await Parallel.ForEachAsync(lanes, new ParallelOptions { MaxDegreeOfParallelism = options.Concurrency, CancellationToken = token }, async (lane, stop) =>
+        {
+            var started = context.Clock.GetTimestamp();
+            foreach (var item in lane)
+            {
+                if (gates.RestOf(lane.Key) > Patience) break; // it asked to be left alone: the rest waits in the queue
+                var visit = OneAsync(item, token);
+                var left = Patience - context.Clock.GetElapsedTime(started);
+                if (!visit.IsCompleted) await Task.WhenAny(visit, Task.Delay(left > LeastPatience ? left : LeastPatience, context.Clock, stop));
+                if (visit.IsCompleted)
+                {
+                    visits[place[item]] = [await visit];
+                    continue;
+                }
+                lock (newlyLate) newlyLate.Add((lane.Key, visit));
+                break;
+            }
+        });
+        var all = Finished();
+        foreach (var (host, visit) in newlyLate) late.Add(host, visit);
+        all.AddRange(visits.Where(v => v is not null).SelectMany(v => v));
+        return all;
+    }
+
+    private async Task<Visit> OneAsync(FrontierUrl item, CancellationToken token)
+    {
+        if (record.HasKept && frontier.KeptVisit(item) is { } kept && JsonSerializer.Deserialize<Visit>(kept, RunDirectory.Json) is { } before) return before;
+        var visit = await visitor.VisitAsync(item, token);
+        frontier.KeepVisit(item, JsonSerializer.SerializeToUtf8Bytes(visit, RunDirectory.Json));
+        return visit;
+    }
+
+    // Nothing can be asked now: until a late answer comes or a host has rested.
+    private async Task<IReadOnlyList<Visit>> WaitAsync(CancellationToken token)
+    {
+        var most = TimeSpan.FromSeconds(1);
+        var wait = nextReady < TimeSpan.FromMilliseconds(5) ? TimeSpan.FromMilliseconds(5) : nextReady < most ? nextReady : most; // the bar moves meanwhile
+        await Task.WhenAny([Task.Delay(wait, context.Clock, token), .. late.Values]);
+        token.ThrowIfCancellationRequested();
+        return Finished();
+    }
+
+    private List<Visit> Finished()
+    {
+        var done = late.Where(l => l.Value.IsCompleted).OrderBy(l => l.Key, StringComparer.Ordinal).ToList();
+        foreach (var (host, _) in done) late.Remove(host);
+        return [.. done.Select(d => d.Value.GetAwaiter().GetResult())];
+    }
+
+    private double Now() => context.Clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;
+}

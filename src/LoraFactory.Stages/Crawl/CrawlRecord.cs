@@ -1,0 +1,167 @@
+using System.Globalization;
+using LoraFactory.Flow;
+using LoraFactory.Pages;
+
+namespace LoraFactory.Stages.Crawl;
+
+/// <summary>Writes down what visits brought, within a transaction of the frontier: pages, pictures, links, drops, and what is to be tried again.</summary>
+internal sealed class CrawlRecord
+{
+    private const double OffTopic = 0.1;
+    private const int MaxSitemapDepth = 3, MaxSitemaps = 100, KnownPerPage = 100, KnownAtLeast = 20_000;
+    // How often a URL is tried, and after how many failures of the network in a row a host is given up.
+    private const int MostTries = 3, MostFailures = 6;
+    // A host that asks for more is given up for this crawl.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
+
+    private readonly CrawlOptions options;
+    private readonly Frontier frontier;
+    private readonly HostGates gates;
+    private readonly TimeProvider clock;
+    private readonly HashSet<(string Host, long Shape)> traps = [];
+    private readonly SortedDictionary<string, int> reasons = new(StringComparer.Ordinal);
+    private readonly bool begunAnew;
+
+    public CrawlRecord(StageContext context, Frontier frontier, HostGates gates)
+    {
+        (options, this.frontier, this.gates, clock) = (context.Recipe.Crawl, frontier, gates, context.Clock);
+        begunAnew = !frontier.HasKeptVisits;
+    }
+
+    /// <summary>Whether visits of a process that was killed may still have to be recorded.</summary>
+    public bool HasKept => !begunAnew;
+
+    /// <summary>For the bar: pictures, what waits, and what was dropped for what.</summary>
+    public string Words(long waiting, int late)
+    {
+        var words = new List<string> { string.Create(CultureInfo.InvariantCulture, $"{frontier.Pictures} pictures, {waiting} waiting") };
+        words.AddRange(reasons.OrderByDescending(r => r.Value).ThenBy(r => r.Key, StringComparer.Ordinal).Take(4).Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Value} {r.Key}")));
+        if (late > 0) words.Add(string.Create(CultureInfo.InvariantCulture, $"{late} hosts slow to answer"));
+        return string.Join(", ", words);
+    }
+
+    /// <summary>A round without addresses that lead into a trap by now; those are dropped.</summary>
+    public IReadOnlyList<FrontierUrl> WithoutTraps(IReadOnlyList<FrontierUrl> round)
+    {
+        if (traps.Count == 0) return round;
+        var trapped = round.Where(i => i.Kind == UrlKind.Page && traps.Contains((i.Url.Host, PageShape.Of(i.Url)))).ToHashSet();
+        if (trapped.Count == 0) return round;
+        frontier.Commit(() =>
+        {
+            foreach (var item in trapped) Drop(item, Trap(item));
+        });
+        return [.. round.Where(i => !trapped.Contains(i))];
+    }
+
+    /// <summary>Records visits in their order.</summary>
+    public void Add(IReadOnlyList<Visit> visits)
+    {
+        var room = Math.Max(KnownAtLeast, (long)KnownPerPage * options.MaxPages) - frontier.Known(UrlKind.Page);
+        foreach (var visit in visits) room -= Add(visit, Math.Max(0, room));
+        frontier.CloseHosts(options.MaxPagesPerHost, options.HostPatience);
+    }
+
+    // How many links it took in; those beyond the room are left out.
+    private int Add(Visit visit, long room)
+    {
+        if (visit.WasAsked) frontier.CountAsked(visit.Item.Kind);
+        var again = TriesAgain(visit);
+        if (again) return 0;
+        if (visit.Picture is not null) frontier.PutPicture(visit.Item.Url.AbsoluteUri, visit.Picture);
+        if (visit.Missing != 0) frontier.SetMissingPage(visit.Item.Url.Host, visit.Missing);
+        var alike = false;
+        if ((visit.Refusal ?? (visit.Page is null ? null : Duplicate(visit, out alike))) is { } refusal)
+        {
+            Drop(visit.Item, refusal);
+            if (!alike) return 0;
+            frontier.CountMiss(visit.Item.Url.Host, miss: true);
+        }
+        else
+        {
+            frontier.Done(visit.Item);
+            if (visit.Page is not null) Keep(visit);
+        }
+        return AddLinks(visit, room);
+    }
+
+    private void Keep(Visit visit)
+    {
+        var page = visit.Page!;
+        if (page.FinalUrl != page.Url) frontier.AddDropped(visit.Item with { Url = new Uri(page.FinalUrl) }, new("duplicate-url", page.Url));
+        frontier.PutPage(page, visit.Item.Url.Host, page.Relevance < OffTopic);
+        if (options.MaxPictures == 0) return;
+        foreach (var picture in page.Pictures)
+            if (picture.Refused is null) frontier.Add(new(new Uri(picture.Url), UrlKind.Picture, page.Depth, page.Relevance));
+    }
+
+    private int AddLinks(Visit visit, long room)
+    {
+        var taken = (int)Math.Min(room, visit.Links.Count);
+        foreach (var (item, denied) in visit.Links.Take(taken))
+        {
+            if (denied is not null) frontier.AddDropped(item, denied);
+            else if (traps.Count > 0 && traps.Contains((item.Url.Host, PageShape.Of(item.Url)))) frontier.AddDropped(item, Trap(item));
+            else frontier.Add(item);
+        }
+        if (visit.Item.Depth < MaxSitemapDepth)
+            foreach (var sitemap in visit.Sitemaps.Take(MaxSitemaps)) frontier.Add(new(sitemap, UrlKind.Sitemap, visit.Item.Depth + 1, visit.Item.Priority));
+        return taken;
+    }
+
+    // What may answer another time stays in the queue, while its host rests: longer each time.
+    private bool TriesAgain(Visit visit)
+    {
+        var host = visit.Item.Url.Host;
+        if (!visit.IsBusy && !visit.IsCutOff)
+        {
+            if (visit.WasAsked) frontier.CountFailure(host, failed: false);
+            return false;
+        }
+        var failures = frontier.CountFailure(host, visit.IsCutOff);
+        var tries = frontier.TryAgain(visit.Item, visit.Refusal!);
+        var wait = visit.RetryAfter ?? TimeSpan.FromSeconds(1 << Math.Min(Math.Max(tries, failures) - 1, 6));
+        if (visit.IsBusy) wait = gates.SlowDown(host, wait < LongestWait ? wait : LongestWait);
+        frontier.Rest(host, clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0 + wait.TotalSeconds);
+        if (visit.RetryAfter > LongestWait) frontier.CloseHost(host, new(Frontier.Unreachable, $"asks to be left alone for {visit.RetryAfter.Value.TotalHours:0.#} h"));
+        else if (failures >= MostFailures) frontier.CloseHost(host, new(Frontier.Unreachable, $"{failures} requests in a row failed, the last by {visit.Refusal!.Reason}"));
+        else if (tries < MostTries)
+        {
+            frontier.ForgetVisit(visit.Item);
+            Count(visit.Item, "tried again");
+            return true;
+        }
+        return false;
+    }
+
+    private Refusal? Duplicate(Visit visit, out bool alike)
+    {
+        var page = visit.Page!;
+        alike = false;
+        if (page.FinalUrl != page.Url && frontier.Knows(new Uri(page.FinalUrl))) return new("duplicate-url", page.FinalUrl);
+        if (frontier.CoveredBy(page) is { } twin) return new("duplicate-content", twin);
+        if (visit.Signature is not { } signature) return null;
+        var host = visit.Item.Url.Host;
+        if (frontier.MissingPage(host) is not 0 and var missing && PageSignature.AreNear(missing, signature.Words)) return new("soft-404", "it says what the host says with status 404");
+        var shape = PageShape.Of(visit.Item.Url);
+        var history = frontier.HistoryOf(host, shape).With(signature, out var novel);
+        frontier.SetHistory(host, shape, history);
+        if (history.IsTrap) traps.Add((host, shape));
+        if (novel || visit.Item.Depth == 0) return null;
+        alike = true;
+        return new("near-identical", $"its words and pictures are those of a page with an address like it ({history.Novel} of {history.Seen} differ)");
+    }
+
+    private static Refusal Trap(FrontierUrl item) => new("trap", $"addresses like {item.Url.AbsolutePath} bring the same page again and again");
+
+    private void Drop(FrontierUrl item, Refusal refusal)
+    {
+        frontier.Drop(item, refusal);
+        Count(item, refusal.Reason);
+    }
+
+    private void Count(FrontierUrl item, string reason)
+    {
+        var name = item.Kind == UrlKind.Page ? reason : $"{item.Kind.ToString().ToLowerInvariant()}:{reason}";
+        reasons[name] = reasons.GetValueOrDefault(name) + 1;
+    }
+}
