@@ -41,6 +41,14 @@ public sealed record Page
     public double Relevance { get; init; }
     /// <summary>Text of the title element, empty when there is none.</summary>
     public string Title { get; init; } = "";
+    /// <summary>Who wrote it, as the page says, each once.</summary>
+    public IReadOnlyList<string> Authors { get; init; } = [];
+    /// <summary>When it was published, as the page writes it (mostly ISO 8601), null where it does not say.</summary>
+    public string? Published { get; init; }
+    /// <summary>When it was changed last, as the page writes it, null where it does not say.</summary>
+    public string? Modified { get; init; }
+    /// <summary>Name of the site, null where the page does not say.</summary>
+    public string? SiteName { get; init; }
     /// <summary>Opt-out found for the page ("robots-meta:noai", "content-signal:ai-train=no" …), null when there is none.</summary>
     public string? OptOut { get; init; }
     /// <summary>URL or text of the licence that the page states, null when it states none.</summary>

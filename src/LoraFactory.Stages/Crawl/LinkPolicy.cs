@@ -1,4 +1,5 @@
 using LoraFactory.Flow;
+using LoraFactory.Pages.Html;
 
 namespace LoraFactory.Stages.Crawl;
 

@@ -1,5 +1,6 @@
 using LoraFactory.Flow;
 using LoraFactory.Pages;
+using LoraFactory.Pages.Html;
 
 namespace LoraFactory.Stages.Crawl;
 
@@ -66,6 +67,10 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
             Depth = item.Depth,
             Relevance = Math.Round(Math.Max(relevance.Of(parsed.Gist), relevance.Of(answer.FinalUrl)), 4),
             Title = parsed.Title,
+            Authors = parsed.Reading.Authors,
+            Published = parsed.Reading.Published,
+            Modified = parsed.Reading.Modified,
+            SiteName = parsed.Reading.SiteName,
             OptOut = optOut,
             Licence = parsed.Licence,
             Pictures = pictures,

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using LoraFactory.Stages.Clean;
+using LoraFactory.Pages.Html;
 
 namespace LoraFactory.Cli.Engine.Conformance;
 
@@ -38,7 +38,7 @@ internal sealed partial class ExtractionTopic : IConformanceTopic
         foreach (var test in folder.Lines(set + Cases))
         {
             token.ThrowIfCancellationRequested();
-            var text = OneLine(Read(folder, set, test, "file").MainText);
+            var text = OneLine(Read(folder, set, test, "file").Prose);
             int Count(string field) => test.GetProperty(field).EnumerateArray().Count(s => text.Contains(OneLine(s.GetString()!).Trim(), StringComparison.Ordinal));
             var (with, without) = (Count("with"), Count("without"));
             found += with;
@@ -58,7 +58,7 @@ internal sealed partial class ExtractionTopic : IConformanceTopic
         foreach (var test in folder.Lines(set + Cases))
         {
             token.ThrowIfCancellationRequested();
-            var (expected, mine) = (Grams(test.GetProperty(expectation).GetString()!), Grams(Read(folder, set, test, page).MainText));
+            var (expected, mine) = (Grams(test.GetProperty(expectation).GetString()!), Grams(Read(folder, set, test, page).Prose));
             var both = expected.Sum(gram => Math.Min(gram.Value, mine.GetValueOrDefault(gram.Key)));
             int all = expected.Values.Sum(), taken = mine.Values.Sum();
             precisions.Add(taken > 0 ? (double)both / taken : all == 0 ? 1 : 0);
@@ -81,8 +81,8 @@ internal sealed partial class ExtractionTopic : IConformanceTopic
         using var packed = new GZipStream(File.OpenRead(folder.File(set + test.GetProperty(field).GetString())), CompressionMode.Decompress);
         using var html = new MemoryStream();
         packed.CopyTo(html);
-        html.Position = 0;
-        return MainText.Read(html, new Uri((ConformanceFolder.Text(test, "url") ?? "http://page.example/").Trim()));
+        var url = new Uri((ConformanceFolder.Text(test, "url") ?? "http://page.example/").Trim());
+        return PageReader.Read(html.GetBuffer().AsSpan(0, (int)html.Length), null, url, PageParts.Text);
     }
 
     private static string OneLine(string text) => Blanks().Replace(text, " ");

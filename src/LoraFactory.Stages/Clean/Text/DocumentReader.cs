@@ -1,4 +1,6 @@
+using System.Net.Http.Headers;
 using LoraFactory.Flow;
+using LoraFactory.Pages.Html;
 
 namespace LoraFactory.Stages.Clean.Text;
 
@@ -20,8 +22,8 @@ internal sealed class DocumentReader(RunDirectory run)
         var isHtml = page.MediaType is "text/html" or "application/xhtml+xml";
         var document = new TextDocument { Id = page.Id, Url = page.FinalUrl, ReadBy = ReadBy };
         if (!isHtml || !file.Exists || file.Length > MaxPageBytes) return Measured(document, "", new("und"));
-        using var html = file.OpenRead();
-        var reading = MainText.Read(html, new Uri(page.FinalUrl), page.Headers.GetValueOrDefault("content-type"));
+        var charset = page.Headers.GetValueOrDefault("content-type") is { } stated && MediaTypeHeaderValue.TryParse(stated, out var type) ? type.CharSet : null;
+        var reading = PageReader.Read(File.ReadAllBytes(path), charset, new Uri(page.FinalUrl), PageParts.Text | PageParts.Furniture);
         var language = LanguageGuess.Of(reading.MainText.Length > 0 ? reading.MainText : page.Title, reading.DeclaredLanguage);
         return Measured(document with { DeclaredLanguage = reading.DeclaredLanguage, Furniture = FurnitureOf(page, reading) }, reading.MainText,
             new(language, LinkDensity: reading.LinkDensity, AdRatio: reading.AdRatio));
@@ -53,7 +55,7 @@ internal sealed class DocumentReader(RunDirectory run)
     {
         var kinds = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var picture in page.Pictures)
-            if (Uri.TryCreate(picture.Url, UriKind.Absolute, out var uri) && reading.Furniture.GetValueOrDefault(MainText.Key(uri)) is { } kind) kinds[picture.Url] = kind;
+            if (reading.Furniture.GetValueOrDefault(picture.Url) is { } kind) kinds[picture.Url] = kind;
         return kinds;
     }
 }

@@ -1,3 +1,4 @@
+using LoraFactory.Pages.Html;
 using LoraFactory.Stages.Clean;
 using Xunit;
 
@@ -48,8 +49,7 @@ public class TextQualityTests
     {
         double Score(string path)
         {
-            using var html = File.OpenRead(Path.Combine(DemoPages.Folder, path));
-            var reading = MainText.Read(html, new Uri("http://x.test/"));
+            var reading = PageReader.Read(File.ReadAllBytes(Path.Combine(DemoPages.Folder, path)), null, new Uri("http://x.test/"));
             return TextQuality.Of(reading.MainText, LanguageGuess.Of(reading.MainText, reading.DeclaredLanguage), reading.LinkDensity).Score;
         }
         Assert.InRange(Score("spam.test/index.html"), 0, 0.05);

@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace LoraFactory.Stages.Crawl;
+namespace LoraFactory.Pages.Html;
 
 /// <summary>
 /// A linear look over markup before it is parsed: nesting and attributes beyond any honest page cost a tree builder quadratic time, and walking
@@ -25,7 +25,7 @@ public static class MarkupLimits
     private static readonly string[] RawText = ["script", "style", "textarea", "title", "xmp", "noembed", "noframes"];
 
     /// <summary>Why the markup is not parsed, null when it is.</summary>
-    public static Refusal? Judge(ReadOnlySpan<char> html)
+    public static string? Judge(ReadOnlySpan<char> html)
     {
         var depth = 0;
         for (var at = 0; at < html.Length;)
@@ -43,13 +43,13 @@ public static class MarkupLimits
             var name = Name(html[at..]);
             if (name.Length == 0) continue;
             at = TagEnd(html, at + name.Length, out var attributes);
-            if (attributes > MaxAttributes) return new("bad-html", $"a tag with more than {MaxAttributes} attributes");
+            if (attributes > MaxAttributes) return $"a tag with more than {MaxAttributes} attributes";
             if (closing)
             {
                 if (!Flat.Contains(name)) depth = Math.Max(0, depth - 1);
             }
             else if (RawText.Contains(name)) at = RawEnd(html, at, name);
-            else if (!Flat.Contains(name) && ++depth > MaxDepth) return new("bad-html", $"elements nested more than {MaxDepth} deep");
+            else if (!Flat.Contains(name) && ++depth > MaxDepth) return $"elements nested more than {MaxDepth} deep";
         }
         return null;
     }
