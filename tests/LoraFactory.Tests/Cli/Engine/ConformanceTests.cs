@@ -15,6 +15,7 @@ public sealed class ConformanceTests(ITestOutputHelper output)
     [InlineData("images", 13)]
     [InlineData("imagedups", 7)]
     [InlineData("html", 290)]
+    [InlineData("sitemaps", 58)]
     public async Task Every_case_that_must_pass_does(string topic, int least)
     {
         var path = TestData.Shared("conformance/" + topic);
