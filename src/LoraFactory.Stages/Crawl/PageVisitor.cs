@@ -35,8 +35,12 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
 
     private async Task<Visit> PageAsync(FrontierUrl item, CancellationToken token)
     {
-        var order = new FetchOrder("text/html,application/xhtml+xml;q=0.9,*/*;q=0.1", options.MaxPageBytes, robots.JudgeAsync, JudgeType) { Missing = true };
+        // A seed may be a sitemap or a feed as well.
+        var isSeed = item.Depth == 0;
+        var order = new FetchOrder("text/html,application/xhtml+xml;q=0.9,*/*;q=0.1", isSeed ? MostOfSitemap : options.MaxPageBytes, robots.JudgeAsync, a => isSeed && IsListing(a.MediaType) ? null : JudgeType(a)) { Missing = true };
         var answer = await fetcher.GetAsync(item.Url, order, token);
+        if (answer.Refusal is null && isSeed && IsListing(MediaSniffing.Compute(answer.Body, answer.MediaType.Length > 0 ? answer.MediaType : null)) && await SeedListAsync(item, answer, token) is { } list) return list;
+        if (answer.Refusal is null && JudgeType(answer) is { } other) return new(item, other) { Status = answer.Status };
         if (answer.Refusal is not null) return Failed(item, answer) with { Missing = answer.Body.Length > 0 && parser.Parse(answer.Body, answer.Charset, answer.FinalUrl).Page is { } shown ? SignatureOf(shown).Words : 0 };
         var (parsed, broken) = parser.Parse(answer.Body, answer.Charset, answer.FinalUrl);
         if ((parsed is null ? broken : MissingPage.Judge(parsed.Title, parsed.Gist)) is { } unfit) return new(item, unfit) { Status = answer.Status };
@@ -104,16 +108,34 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
 
     private async Task<Visit> SitemapAsync(FrontierUrl item, CancellationToken token)
     {
-        var order = new FetchOrder("application/xml,text/xml,text/plain;q=0.8,*/*;q=0.5", Math.Max(options.MaxPageBytes, 10 << 20), robots.JudgeAsync);
+        var order = new FetchOrder("application/xml,text/xml,text/plain;q=0.8,*/*;q=0.5", MostOfSitemap, robots.JudgeAsync);
         var answer = await fetcher.GetAsync(item.Url, order, token);
         if (answer.Refusal is not null) return Failed(item, answer);
-        var content = await SitemapReader.ReadAsync(answer.Body, answer.FinalUrl, token);
+        var content = await SitemapReader.ReadAsync(answer.Body, answer.FinalUrl, token, answer.Charset);
         // A sitemap speaks for its own host only (sitemaps.org, location).
         return new(item, null)
         {
             Status = answer.Status,
             Links = [.. content.Urls.Where(u => u.Host == item.Url.Host).Select(u => policy.Judge(new PageLink(u, ""), item, null))],
             Sitemaps = [.. content.Sitemaps.Where(u => u.Host == item.Url.Host)],
+        };
+    }
+
+    private long MostOfSitemap => Math.Max(options.MaxPageBytes, 10 << 20);
+
+    private static bool IsListing(string mediaType) =>
+        mediaType is "application/xml" or "text/xml" or "application/rss+xml" or "application/atom+xml" or "application/rdf+xml" or "text/plain" or "application/gzip" or "application/x-gzip";
+
+    // What a person names as a seed may list pages of any host; the recipe's limits judge them. Null where it is no list.
+    private async Task<Visit?> SeedListAsync(FrontierUrl item, Fetched answer, CancellationToken token)
+    {
+        var content = await SitemapReader.ReadAsync(answer.Body, answer.FinalUrl, token, answer.Charset);
+        if (content.Kind == SitemapKind.None) return null;
+        return new(item, null)
+        {
+            Status = answer.Status,
+            Links = [.. content.Urls.Select(u => policy.Judge(new PageLink(u, ""), item, null))],
+            Sitemaps = content.Sitemaps,
         };
     }
 
