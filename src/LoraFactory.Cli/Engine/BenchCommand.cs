@@ -17,7 +17,7 @@ public sealed class BenchCommand : ICommandFile
     /// <inheritdoc/>
     public Command Build(CommandWorld world) => new("bench", "Measure speed and memory on this machine: one JSON line each")
     {
-        Train(world), Draw(world), Operators(world), Load(world), CrawlBench.CrawlCommand(world), CrawlBench.WebCommand(world), ExtractBench.Command(world),
+        Train(world), Draw(world), Operators(world), Load(world), Clean(world), CrawlBench.CrawlCommand(world), CrawlBench.WebCommand(world), ExtractBench.Command(world),
     };
 
     private static Command Train(CommandWorld world)
@@ -67,6 +67,14 @@ public sealed class BenchCommand : ICommandFile
         });
         var path = new Option<string?>("--path") { Description = "Keep the file here and use it again; without it, a temporary file", HelpName = "FILE" };
         return Bench(world, "load", "GB a second of a safetensors file", [size, path], (parsed, settings) => LoadBench.Run(parsed.GetValue(size), parsed.GetValue(path), settings));
+    }
+
+    private static Command Clean(CommandWorld world)
+    {
+        var documents = Number("--documents", "Generated pages of text, about 5 kB each", 5_000, 1, 1_000_000);
+        var signatures = Number("--signatures", "MinHash signatures searched for near duplicates, one in ten of them planted; 0: none", 1_000_000, 0, 50_000_000);
+        return Bench(world, "clean", "Documents a CPU second of the text stages on one thread, and the search for near duplicates with its memory", [documents, signatures], (parsed, settings) =>
+            CleanBench.Run(parsed.GetValue(documents), parsed.GetValue(signatures), settings));
     }
 
     private static Command Bench(CommandWorld world, string name, string description, Option[] options, Func<ParseResult, BenchSettings, JsonObject> run)

@@ -153,9 +153,15 @@ public sealed record CleanOptions
     /// <summary>Thresholds of single rules.</summary>
     [Option("Thresholds of single rules as RULE=NUMBER, instead of their own; a rule that is named here is switched on, also without its set.", Max = 100)]
     public IReadOnlyList<string> Thresholds { get; init; } = [];
+    /// <summary>Personal data.</summary>
+    [Option("Put [EMAIL], [PHONE], [CARD], [IBAN], [ID] and [IP] in the place of personal data in texts and captions that come from the web.")]
+    public bool ReplacePersonalData { get; init; } = true;
     /// <summary>Duplicate distance.</summary>
     [Option("Two pictures whose 64-bit perceptual hashes differ in at most this many bits are duplicates.", Min = 0, Max = 32, Unit = "bits")]
     public int DuplicateDistance { get; init; } = 6;
+    /// <summary>Similarity of texts.</summary>
+    [Option("Two pages whose runs of five words agree at least this much (estimated Jaccard similarity) have one text; the better stays in documents.jsonl, pictures are not touched.", Min = 0.3, Max = 1)]
+    public double DuplicateTextSimilarity { get; init; } = 0.8;
     /// <summary>Languages.</summary>
     [Option("Languages kept (BCP-47); empty keeps all.", Max = 100)]
     public IReadOnlyList<string> Languages { get; init; } = [];

@@ -100,6 +100,9 @@ public static class LanguageGuess
         return best.Score > 0 ? best.Language : script == "Latin" ? "und" : candidates[0];
     }
 
+    /// <summary>Languages that are known in a script that several share.</summary>
+    internal static IReadOnlyList<string> WrittenIn(string script) => Shared.GetValueOrDefault(script, Latin);
+
     /// <summary>Function words of a language; null when none are known.</summary>
     public static IReadOnlySet<string>? StopWords(string language) => Profiles.TryGetValue(language, out var profile) ? profile.Words : null;
 
@@ -123,7 +126,8 @@ public static class LanguageGuess
         return hits + 4 * marks;
     }
 
-    private static (string Script, double Share) Script(string text)
+    /// <summary>The commonest script: the language of a script that has one, else "Latin", "Arabic", "Devanagari" or "Cyrillic"; with its share of the letters, 0 without any.</summary>
+    internal static (string Script, double Share) Script(string text)
     {
         var counts = new Dictionary<string, int>();
         var letters = 0;

@@ -6,7 +6,8 @@ namespace LoraFactory.Stages.Clean;
 /// <summary>Turns crawled pages into candidates: reads each page once, judges its text, and drops what the words and the markup already rule out.</summary>
 internal sealed class PageIntake(RunDirectory run, CleanOptions options, EarlierScores earlier)
 {
-    private readonly DocumentReader reader = new(run);
+    private readonly TextCleaning cleaning = new(options);
+    private readonly DocumentReader reader = new(run, new TextCleaning(options));
     private readonly TextJudgement rules = new(options);
 
     private sealed record ReadPage(Page Page, TextDocument Document, (string Name, string Detail, double Value, double Threshold)? Fault);
@@ -20,17 +21,20 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
     /// <summary>Reads <c>1-crawl/pages.jsonl</c>; candidates come in the order of page URL and place on the page.</summary>
     public (List<Candidate> Candidates, List<Drop> Drops, TopicModel Topic) Take(Seed seed, IEnumerable<Page> pages, IProgressTask progress, CancellationToken token)
     {
-        var read = new List<ReadPage>();
-        foreach (var page in pages.OrderBy(page => page.Url, StringComparer.Ordinal))
+        var sorted = pages.OrderBy(page => page.Url, StringComparer.Ordinal).ToList();
+        var documents = new List<TextDocument>();
+        foreach (var page in sorted)
         {
             token.ThrowIfCancellationRequested();
-            read.Add(Read(page));
+            documents.Add(Read(page));
             progress.Advance();
         }
-        Documents = [.. read.Select(page => page.Document)];
+        if (ReadAnew > 0) RemoveCommonLines(documents);
+        var read = sorted.Zip(documents, Judged).ToList();
+        var drops = new List<Drop>();
+        Documents = TextDuplicates.Mark([.. read.Select(page => page.Document)], options.DuplicateTextSimilarity, drops);
         var topic = new TopicModel(seed, [.. read.Where(page => page.Page.Status == 200 && page.Fault is not { Name: not "language" } && !OptedOut(page.Page.OptOut)).Select(TopicPageOf)]);
         var candidates = new List<Candidate>();
-        var drops = new List<Drop>();
         foreach (var page in read)
         {
             if (page.Fault is { } fault)
@@ -74,31 +78,45 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
         return null;
     }
 
+    private string Tidy(string text) => CaptionText.Clean(cleaning.Line(text));
+
     private bool OptedOut(string? optOut) => options.RespectOptOut && optOut is not null;
 
     private static bool Matches(string language, string wanted) => string.Equals(language, wanted.Split('-')[0], StringComparison.OrdinalIgnoreCase);
 
     private static string? FurnitureKind(ReadPage page, PagePicture picture) => page.Document.Furniture.GetValueOrDefault(picture.Url);
 
-    private static TopicPage TopicPageOf(ReadPage page) => new(page.Page.Title, page.Document.Text,
+    private TopicPage TopicPageOf(ReadPage page) => new(cleaning.Line(page.Page.Title), page.Document.Text,
         [.. page.Page.Pictures.Where(picture => picture.BlobHash is not null && FurnitureKind(page, picture) is null).Select(OwnWords)]);
 
-    private static string OwnWords(PagePicture picture) =>
-        string.Join('\n', new[] { CaptionText.Clean(picture.Caption), CaptionText.Clean(picture.Alt), CaptionText.Clean(picture.Title) }.Where(text => text.Length > 0).Distinct(StringComparer.Ordinal));
+    private string OwnWords(PagePicture picture) =>
+        string.Join('\n', new[] { Tidy(picture.Caption), Tidy(picture.Alt), Tidy(picture.Title) }.Where(text => text.Length > 0).Distinct(StringComparer.Ordinal));
 
-    private ReadPage Read(Page page)
+    private ReadPage Judged(Page page, TextDocument document)
     {
-        var document = earlier.Document(page.Id, reader.ReadBy);
-        if (document is null)
-        {
-            document = reader.Read(page);
-            ReadAnew++;
-        }
         var fault = FaultOf(document);
         return new ReadPage(page, document with { Dropped = fault?.Name }, fault);
     }
 
-    private static Candidate ToCandidate(ReadPage page, PagePicture picture, int index) => new()
+    private TextDocument Read(Page page)
+    {
+        if (earlier.Document(page.Id, reader.ReadBy) is { } known) return known;
+        ReadAnew++;
+        return reader.Read(page);
+    }
+
+    // What most pages of a host have in common is the host's and no page's.
+    private void RemoveCommonLines(List<TextDocument> documents)
+    {
+        foreach (var host in Enumerable.Range(0, documents.Count).GroupBy(i => new Uri(documents[i].Url).Host, StringComparer.Ordinal))
+        {
+            var lines = BoilerplateLines.CommonTo([.. host.Where(i => documents[i].Text.Length > 0).Select(i => TextTokens.Of(documents[i].Text))]);
+            if (lines.Count == 0) continue;
+            foreach (var i in host) documents[i] = reader.Without(documents[i], lines);
+        }
+    }
+
+    private Candidate ToCandidate(ReadPage page, PagePicture picture, int index) => new()
     {
         PageId = page.Page.Id,
         PageUrl = page.Page.FinalUrl,
@@ -106,11 +124,11 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
         BlobHash = picture.BlobHash!,
         Depth = page.Page.Depth,
         Index = index,
-        Caption = CaptionText.Clean(picture.Caption),
-        Alt = CaptionText.Clean(picture.Alt),
-        Title = CaptionText.Clean(picture.Title),
-        Context = CaptionText.Clean(picture.Context),
-        PageTitle = CaptionText.Clean(page.Page.Title),
+        Caption = Tidy(picture.Caption),
+        Alt = Tidy(picture.Alt),
+        Title = Tidy(picture.Title),
+        Context = Tidy(picture.Context),
+        PageTitle = Tidy(page.Page.Title),
         Language = page.Document.Language,
         Licence = picture.Licence ?? page.Page.Licence,
     };

@@ -66,6 +66,7 @@ internal sealed class ConformanceFolder(string path)
 internal sealed class ConformanceTally(string file)
 {
     private readonly List<string> misses = [];
+    private readonly List<string> disagreements = [];
     private readonly SortedDictionary<string, int> skipped = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, double> figures = new(StringComparer.Ordinal);
 
@@ -97,8 +98,15 @@ internal sealed class ConformanceTally(string file)
         if (!passes) misses.Add(why());
     }
 
-    /// <summary>A case that is counted but not required.</summary>
-    public void Note(bool agrees) => Optional = (Optional.Cases + 1, Optional.Agreeing + (agrees ? 1 : 0));
+    /// <summary>What was said of cases that are not required and do not agree.</summary>
+    public IReadOnlyList<string> Disagreements => disagreements;
+
+    /// <summary>A case that is counted but not required; <paramref name="why"/> is what is said where it does not agree.</summary>
+    public void Note(bool agrees, Func<string>? why = null)
+    {
+        Optional = (Optional.Cases + 1, Optional.Agreeing + (agrees ? 1 : 0));
+        if (!agrees && why is not null) disagreements.Add(why());
+    }
 
     /// <summary>A case that is not judged.</summary>
     public void Skip(string reason) => skipped[reason] = skipped.GetValueOrDefault(reason) + 1;

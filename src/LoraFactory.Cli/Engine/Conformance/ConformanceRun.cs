@@ -54,7 +54,7 @@ internal sealed class ConformanceRun(ResultLines lines)
     {
         Cases += tally.Cases;
         Missed += tally.Misses.Count;
-        var line = new { topic, file = tally.File, cases = tally.Cases, passed = tally.Passed, optional = tally.Optional.Cases, optional_agreeing = tally.Optional.Agreeing, skipped = tally.Skipped, figures = tally.Figures, misses = tally.Misses };
+        var line = new { topic, file = tally.File, cases = tally.Cases, passed = tally.Passed, optional = tally.Optional.Cases, optional_agreeing = tally.Optional.Agreeing, skipped = tally.Skipped, figures = tally.Figures, misses = tally.Misses, disagreements = tally.Disagreements };
         lines.Write(line, Words(topic, tally));
     }
 
@@ -66,8 +66,9 @@ internal sealed class ConformanceRun(ResultLines lines)
         words.AddRange(tally.Figures.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Key} {f.Value:0.####}")));
         words.AddRange(tally.Skipped.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Value} skipped: {s.Key}")));
         var line = $"{(tally.Misses.Count == 0 ? "ok  " : "MISS")}  {topic + "/" + tally.File,-42}  {string.Join("; ", words)}";
-        var shown = tally.Misses.Take(MissesShown).Select(m => $"\n        {m}");
-        var more = tally.Misses.Count - MissesShown;
+        var named = tally.Misses.Select(m => $"\n        {m}").Concat(tally.Disagreements.Select(d => $"\n        (left to choice) {d}")).ToList();
+        var shown = named.Take(MissesShown);
+        var more = named.Count - MissesShown;
         return line + string.Concat(shown) + (more > 0 ? $"\n        and {more} more; --json names them all" : "");
     }
 }

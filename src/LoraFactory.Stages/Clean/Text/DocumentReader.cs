@@ -5,14 +5,14 @@ using LoraFactory.Pages.Html;
 namespace LoraFactory.Stages.Clean.Text;
 
 /// <summary>Reads a page's bytes once and measures its text by every signal. Has buffers of its own: one for each thread.</summary>
-internal sealed class DocumentReader(RunDirectory run)
+internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning)
 {
     private const int MaxPageBytes = 64 << 20;
     private readonly TextSignals signals = new();
     private readonly HashTally tally = new();
 
     /// <summary>What readings depend on besides the page's bytes.</summary>
-    public string ReadBy { get; } = FactoryLine.Version;
+    public string ReadBy { get; } = $"{FactoryLine.Version}{(Cld2.IsThere ? " cld2" : "")}{cleaning.Key}";
 
     /// <summary>The page's text with its signals; without text where it is no HTML, too large or gone.</summary>
     public TextDocument Read(Page page)
@@ -24,9 +24,18 @@ internal sealed class DocumentReader(RunDirectory run)
         if (!isHtml || !file.Exists || file.Length > MaxPageBytes) return Measured(document, "", new("und"));
         var charset = page.Headers.GetValueOrDefault("content-type") is { } stated && MediaTypeHeaderValue.TryParse(stated, out var type) ? type.CharSet : null;
         var reading = PageReader.Read(File.ReadAllBytes(path), charset, new Uri(page.FinalUrl), PageParts.Text | PageParts.Furniture);
-        var language = LanguageGuess.Of(reading.MainText.Length > 0 ? reading.MainText : page.Title, reading.DeclaredLanguage);
-        return Measured(document with { DeclaredLanguage = reading.DeclaredLanguage, Furniture = FurnitureOf(page, reading) }, reading.MainText,
-            new(language, LinkDensity: reading.LinkDensity, AdRatio: reading.AdRatio));
+        document = document with { DeclaredLanguage = reading.DeclaredLanguage, Furniture = FurnitureOf(page, reading) };
+        return OfText(document, reading.MainText, page.Title, reading.LinkDensity, reading.AdRatio);
+    }
+
+    /// <summary>The document with a main text as it was read, cleaned and measured.</summary>
+    public TextDocument OfText(TextDocument document, string raw, string title, double linkDensity, double adRatio)
+    {
+        var changes = new TextChanges();
+        var text = cleaning.Page(raw, changes);
+        var language = LanguageId.Of(text.Length > 0 ? text : title, document.DeclaredLanguage);
+        return Measured(document with { ParagraphLanguages = LanguageId.OfParagraphs(text, language.Known), Changes = changes.Counts }, text,
+            new(language.Known, language.Share, linkDensity, adRatio));
     }
 
     /// <summary>The document with this text and what is measured of it.</summary>
@@ -48,6 +57,17 @@ internal sealed class DocumentReader(RunDirectory run)
             Worst = quality.Worst,
             WouldBreak = [.. TextRules.All.Where(rule => measured.TryGetValue(rule.Signal, out var value) && rule.IsBrokenBy(value, rule.Threshold)).Select(rule => rule.Name)],
         };
+    }
+
+    /// <summary>The document without lines that its host has on most pages; the same where it has none of them.</summary>
+    public TextDocument Without(TextDocument document, HashSet<ulong> lines)
+    {
+        var changes = new TextChanges();
+        foreach (var (name, count) in document.Changes) changes.Add(name, count);
+        var text = BoilerplateLines.Remove(document.Text, lines, changes);
+        if (ReferenceEquals(text, document.Text)) return document;
+        var origin = new TextOrigin(document.Language, document.Signal("text_language_share"), document.Signal("text_link_density"), document.Signal("text_ad_ratio"));
+        return Measured(document with { Changes = changes.Counts, ParagraphLanguages = LanguageId.OfParagraphs(text, document.Language) }, text, origin);
     }
 
     // Of a page's furniture only what concerns its own pictures is kept.

@@ -23,6 +23,8 @@ internal sealed record TextDocument
     public string Worst { get; init; } = "";
     /// <summary>Pictures of the page that stand in its furniture, by address, with which.</summary>
     public IReadOnlyDictionary<string, string> Furniture { get; init; } = new Dictionary<string, string>();
+    /// <summary>How often the text was changed in which way: "mojibake", "hidden_marks", "boilerplate_lines", "email" ….</summary>
+    public IReadOnlyDictionary<string, int> Changes { get; init; } = new Dictionary<string, int>();
     /// <summary>SHA-256 (hex) of the cleaned text in UTF-8; empty for an empty text.</summary>
     public string TextHash { get; init; } = "";
     /// <summary>Cleaned main text, a line per block.</summary>
