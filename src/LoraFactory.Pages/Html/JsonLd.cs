@@ -46,7 +46,7 @@ internal sealed class JsonLd
                 if (IsArticle(element)) Take(element);
             }
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {
             // linked data that is broken, or has lone surrogates in a text, is as good as none
         }

@@ -14,6 +14,16 @@ public static class MarkupLimits
     /// <summary>Attributes of one tag.</summary>
     public const int MaxAttributes = 1000;
 
+    /// <summary>
+    /// Copies of formatting elements that were never closed: a tree builder repeats each open one in every block that follows, so that a few kilobytes
+    /// may become millions of elements (HTML Living Standard §13.2.4.3).
+    /// </summary>
+    public const int MaxCopies = 3_000_000;
+
+    // Formatting elements that may be open several times; three alike count, more are dropped by the standard.
+    private const int Alike = 3;
+    private static readonly HashSet<string> Formatting = new(StringComparer.Ordinal) { "b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u" };
+
     // Elements without content, and those that another of their kind closes.
     private static readonly HashSet<string> Flat = new(StringComparer.Ordinal)
     {
@@ -28,11 +38,12 @@ public static class MarkupLimits
     public static string? Judge(ReadOnlySpan<char> html)
     {
         var depth = 0;
+        var open = new OpenFormatting();
         for (var at = 0; at < html.Length;)
         {
-            var open = html[at..].IndexOf('<');
-            if (open < 0) break;
-            at += open + 1;
+            var next = html[at..].IndexOf('<');
+            if (next < 0) break;
+            at += next + 1;
             if (html[at..].StartsWith("!--"))
             {
                 at = After(html, at + 3, "-->");
@@ -42,7 +53,9 @@ public static class MarkupLimits
             if (closing) at++;
             var name = Name(html[at..]);
             if (name.Length == 0) continue;
+            var start = at;
             at = TagEnd(html, at + name.Length, out var attributes);
+            if (open.Copies(name, closing, html[start..at]) > MaxCopies) return $"formatting elements that are never closed, for more than {MaxCopies} copies";
             if (attributes > MaxAttributes) return $"a tag with more than {MaxAttributes} attributes";
             if (closing)
             {
@@ -110,5 +123,32 @@ public static class MarkupLimits
     {
         var found = at < html.Length ? html[at..].IndexOf(mark) : -1;
         return found < 0 ? html.Length : at + found + mark.Length;
+    }
+
+    /// <summary>Formatting elements that are open at a place of the markup.</summary>
+    private sealed class OpenFormatting
+    {
+        private readonly List<(string Name, int Tag)> open = [];
+        private long copies;
+
+        /// <summary>Takes a tag; copies that may have been made so far.</summary>
+        public long Copies(string name, bool closing, ReadOnlySpan<char> tag)
+        {
+            copies += open.Count;
+            if (!Formatting.Contains(name)) return copies;
+            if (closing)
+            {
+                var last = open.FindLastIndex(one => one.Name == name);
+                if (last >= 0) open.RemoveAt(last);
+                return copies;
+            }
+            var key = string.GetHashCode(tag, StringComparison.Ordinal);
+            var alike = 0;
+            foreach (var one in open)
+                if (one.Tag == key && one.Name == name) alike++;
+            copies += open.Count;
+            if (alike < Alike) open.Add((name, key));
+            return copies;
+        }
     }
 }
