@@ -84,10 +84,17 @@ internal sealed class PageHead
                 data.Read(element.TextContent);
                 break;
             case "meta" when metas.Count < MaxMetas && element.GetAttribute("content") is { } content:
-                if (element.GetAttribute("name") is { } name) metas.Add((name.Trim().ToLowerInvariant(), content));
-                else if ((element.GetAttribute("property") ?? element.GetAttribute("itemprop")) is { } property) metas.Add((property.Trim().ToLowerInvariant(), content));
+                if (element.GetAttribute("name") is { } name) metas.Add((Name(name), content));
+                else if ((element.GetAttribute("property") ?? element.GetAttribute("itemprop")) is { } property) metas.Add((Name(property), content));
                 break;
         }
+    }
+
+    // Dublin Core's names are written with a colon as well as with a point.
+    private static string Name(string name)
+    {
+        name = name.Trim().ToLowerInvariant();
+        return name.StartsWith("dc", StringComparison.Ordinal) ? name.Replace(':', '.') : name;
     }
 
     private string? Meta(params ReadOnlySpan<string> names)

@@ -29,6 +29,7 @@ internal sealed partial class ExtractionTopic : IConformanceTopic
         Sentences(folder, "trafilatura/", token);
         Shingles(folder, "article-benchmark/", "file", "text", ArticlesBar, token);
         Shingles(folder, "readability/", "source", "expected_text", ReadabilityBar, token);
+        Metadata(folder, "readability/");
         return Task.CompletedTask;
     }
 
@@ -65,6 +66,36 @@ internal sealed partial class ExtractionTopic : IConformanceTopic
             recalls.Add(all > 0 ? (double)both / all : taken == 0 ? 1 : 0);
         }
         if (precisions.Count > 0) Judge(folder.Of(set + Cases), precisions.Average(), recalls.Average(), bar);
+    }
+
+    // What another reader makes of titles, bylines and summaries is its own choice; language, direction and dates are stated by the page.
+    private static void Metadata(ConformanceFolder folder, string set)
+    {
+        var shares = new SortedDictionary<string, (int Agree, int All)>(StringComparer.Ordinal);
+        foreach (var test in folder.Lines(set + Cases))
+        {
+            if (!test.TryGetProperty("metadata", out var expected)) continue;
+            var mine = Read(folder, set, test, "source");
+            var fields = new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                ["title"] = mine.Headline,
+                ["byline"] = string.Join(", ", mine.Authors),
+                ["dir"] = mine.Direction ?? "",
+                ["lang"] = mine.DeclaredLanguage,
+                ["excerpt"] = mine.Description.Length > 0 ? mine.Description : mine.Prose.Split('\n')[0],
+                ["siteName"] = mine.SiteName ?? "",
+                ["publishedTime"] = mine.Published ?? "",
+            };
+            foreach (var (field, value) in fields)
+            {
+                if (!expected.TryGetProperty(field, out _)) continue;
+                var agrees = string.Equals(OneLine(ConformanceFolder.Text(expected, field) ?? "").Trim(), OneLine(value).Trim(), StringComparison.OrdinalIgnoreCase);
+                folder.Of(set + "metadata").Note(agrees);
+                var (agree, all) = shares.GetValueOrDefault(field);
+                shares[field] = (agree + (agrees ? 1 : 0), all + 1);
+            }
+        }
+        foreach (var (field, (agree, all)) in shares) folder.Of(set + "metadata").Measure(field, (double)agree / all);
     }
 
     private static void Judge(ConformanceTally tally, double precision, double recall, double bar)
