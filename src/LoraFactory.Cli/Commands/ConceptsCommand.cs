@@ -17,7 +17,7 @@ public sealed class ConceptsCommand : ICommandFile
     public Command Build(CommandWorld world)
     {
         var file = new Argument<string>("FILE") { Description = "ConceptNet's assertions: tab-separated, plain or .gz" };
-        var store = new Option<string>("--to") { Description = "Store to write; one that exists is replaced", HelpName = "STORE", DefaultValueFactory = _ => "runs/concepts.db" };
+        var store = new Option<string>("--to") { Description = "Store to write; one that exists is replaced, an import that was interrupted goes on", HelpName = "STORE", DefaultValueFactory = _ => "runs/concepts.db" };
         var language = new Option<string>("--language") { Description = "Keep edges with both ends in this language, or \"all\"", HelpName = "CODE", DefaultValueFactory = _ => "en" };
         var import = new Command("import", "Import ConceptNet's assertions for the expansion of topics") { file, store, language };
         import.SetAction((parsed, token) => Task.Run(() =>
@@ -25,8 +25,11 @@ public sealed class ConceptsCommand : ICommandFile
             var (from, to, only) = (parsed.GetValue(file)!, parsed.GetValue(store)!, parsed.GetValue(language)!);
             if (!File.Exists(from)) throw new LoraException($"{from} does not exist. Name the assertions file of ConceptNet.", ExitCode.BadUsage);
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(to))!);
-            var done = ConceptStore.Import(from, to, only == "all" ? null : only, token);
-            world.Out.WriteLine($"{done.Edges} edges of {done.Lines} lines kept in {to}{(done.Skipped > 0 ? $", {done.Skipped} unreadable lines left out" : "")}. Next: seed.concept_store: {to}");
+            ConceptImport done;
+            using (var board = world.NewBoard())
+            using (var bar = board.Begin("import", new FileInfo(from).Length, "bytes")) done = ConceptStore.Import(from, to, only == "all" ? null : only, bar, token);
+            var resumed = done.Before > 0 ? $" (the first {done.Before} by an earlier import that was interrupted)" : "";
+            world.Out.WriteLine($"{done.Edges} edges of {done.Lines} lines{resumed} kept in {to}{(done.Skipped > 0 ? $", {done.Skipped} unreadable lines left out" : "")}. Next: seed.concept_store: {to}");
             return (int)ExitCode.Done;
         }, token));
         return new Command("concepts", "A local ConceptNet for the crawl's related terms") { import };

@@ -24,6 +24,9 @@ public static class SeedExpansion
 
     private const double AlsoWeight = 0.3;
     private const int MostAlso = 100;
+    // Terms of ConceptNet that are looked up for each phrase, and the weight below which a relation is not followed.
+    private const int MostLookups = 500;
+    private const double LeastConcept = 0.05;
 
     private static readonly HashSet<string> Stop = new(StringComparer.Ordinal)
     {
@@ -114,15 +117,22 @@ public static class SeedExpansion
         return WordStem.Words(definition).Where(w => w.Length > 3 && !Stop.Contains(w)).Distinct().Take(12);
     }
 
+    // Best first, so that the terms which are looked up within the budget are those that matter most.
     private static void FromConcepts(ConceptStore store, string phrase, double weight, int depth, Action<string, double, string> add)
     {
-        foreach (var edge in store.Of(phrase))
+        var waiting = new PriorityQueue<(string Term, double Weight, int Depth), double>([((phrase, weight, depth), -weight)]);
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        while (seen.Count < MostLookups && waiting.TryDequeue(out var at, out _))
         {
-            if (!Concepts.TryGetValue(edge.Relation, out var factor)) continue;
-            var through = weight * factor * Math.Min(1, 0.5 + edge.Weight / 4);
-            if (through < 0.05) continue;
-            add(edge.Term, through, "conceptnet:" + edge.Relation[3..]);
-            if (depth > 1) FromConcepts(store, edge.Term, through, depth - 1, add);
+            if (!seen.Add(at.Term)) continue;
+            foreach (var edge in store.Of(at.Term))
+            {
+                if (!Concepts.TryGetValue(edge.Relation, out var factor)) continue;
+                var through = at.Weight * factor * Math.Min(1, 0.5 + edge.Weight / 4);
+                if (through < LeastConcept) continue;
+                add(edge.Term, through, "conceptnet:" + edge.Relation[3..]);
+                if (at.Depth > 1 && !seen.Contains(edge.Term)) waiting.Enqueue((edge.Term, through, at.Depth - 1), -through);
+            }
         }
     }
 }
