@@ -114,13 +114,15 @@ internal sealed class CrawlRecord
         var host = visit.Item.Url.Host;
         if (!visit.IsBusy && !visit.IsCutOff)
         {
-            if (visit.WasAsked) frontier.CountFailure(host, failed: false);
+            if (!visit.WasAsked) return false;
+            frontier.CountFailure(host, failed: false);
+            gates.SpeedUp(host);
             return false;
         }
         var failures = frontier.CountFailure(host, visit.IsCutOff);
         var tries = frontier.TryAgain(visit.Item, visit.Refusal!);
         var wait = visit.RetryAfter ?? TimeSpan.FromSeconds(1 << Math.Min(Math.Max(tries, failures) - 1, 6));
-        if (visit.IsBusy) wait = gates.SlowDown(host, wait < LongestWait ? wait : LongestWait);
+        if (gates.RestOf(host) is var rest && rest > wait) wait = rest;
         frontier.Rest(host, clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0 + wait.TotalSeconds);
         if (visit.RetryAfter > LongestWait) frontier.CloseHost(host, new(Frontier.Unreachable, $"asks to be left alone for {visit.RetryAfter.Value.TotalHours:0.#} h"));
         else if (failures >= MostFailures) frontier.CloseHost(host, new(Frontier.Unreachable, $"{failures} requests in a row failed, the last by {visit.Refusal!.Reason}"));

@@ -5,15 +5,17 @@ namespace LoraFactory.Stages.Crawl;
 
 /// <summary>
 /// Turns and pauses: one request at a time to each host, a pause between the end of one and the start of the next, and a shorter one between requests
-/// to one address, whatever the host. A host that is slow, or says that it is busy, is given longer pauses; nothing shortens one again.
+/// to one address, whatever the host. A host that is slow, or says that it is busy, is given longer pauses until it has answered well for a while.
+/// Nothing makes a pause shorter than the recipe's or the host's own.
 /// </summary>
 /// <param name="clock">The clock that pauses are measured by.</param>
 /// <param name="pause">Pause for hosts that ask for none.</param>
 /// <param name="addressPause">Pause between two requests to one address; zero makes no turns of addresses.</param>
 public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addressPause = default)
 {
-    // An answer that took longer earns a rest as long as itself, up to the second; more than these gates and idle ones are forgotten.
-    private static readonly TimeSpan Quick = TimeSpan.FromSeconds(0.25), LongestRest = TimeSpan.FromSeconds(10);
+    // Answers that take longer earn a rest as long as themselves, up to the second; with more gates than these idle ones are forgotten.
+    private static readonly TimeSpan Quick = TimeSpan.FromSeconds(0.25), LongestRest = TimeSpan.FromSeconds(10), LeastBackOff = TimeSpan.FromSeconds(0.5);
+    private const double NewestShare = 0.25;
     private const int MostGates = 20_000;
 
     private readonly ConcurrentDictionary<string, Gate> hosts = new(StringComparer.OrdinalIgnoreCase);
@@ -29,14 +31,14 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
     public async ValueTask<HostTurn> EnterAsync(string host, IPAddress? address, CancellationToken token)
     {
         var gate = Gate(host);
-        await WaitAsync(gate, gate.Pause, token);
+        await WaitAsync(gate, token);
         Gate? shared = null;
         if (address is not null && addressPause > TimeSpan.Zero)
         {
             shared = addresses.GetOrAdd(address, _ => new Gate { Pause = addressPause });
             try
             {
-                await WaitAsync(shared, addressPause, token); // hosts wait for addresses, never the other way round
+                await WaitAsync(shared, token); // hosts wait for addresses, never the other way round
             }
             catch
             {
@@ -54,29 +56,36 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
         if (asked > gate.Pause) gate.Pause = asked;
     }
 
-    /// <summary>A host that says it is busy: its pause doubles, from a second on, and it is not asked for <paramref name="wait"/>.</summary>
+    /// <summary>A host that says it is busy: its pause doubles, and it is not asked for <paramref name="wait"/>.</summary>
     /// <returns>How long it is left alone.</returns>
     public TimeSpan SlowDown(string host, TimeSpan wait)
     {
         var gate = Gate(host);
-        var doubled = gate.Pause * 2 < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(1) : gate.Pause * 2;
-        gate.Pause = doubled > LongestRest && gate.Pause < LongestRest ? LongestRest : gate.Pause > LongestRest ? gate.Pause : doubled;
-        if (wait < gate.Pause) wait = gate.Pause;
+        var doubled = gate.Effective * 2 < LeastBackOff ? LeastBackOff : gate.Effective * 2;
+        gate.BackOff = doubled < LongestRest ? doubled : LongestRest;
+        if (wait < gate.Effective) wait = gate.Effective;
         gate.NotBefore = (clock.GetTimestamp(), wait);
         return wait;
     }
 
+    /// <summary>A host that was busy and answers well: what was added to its pause shrinks a little.</summary>
+    public void SpeedUp(string host)
+    {
+        if (hosts.TryGetValue(host, out var gate) && gate.BackOff > TimeSpan.Zero) gate.BackOff = gate.BackOff * 0.8 > LeastBackOff / 4 ? gate.BackOff * 0.8 : TimeSpan.Zero;
+    }
+
     /// <summary>The pause in force for a host.</summary>
-    public TimeSpan PauseOf(string host) => hosts.TryGetValue(host, out var gate) ? gate.Pause : pause;
+    public TimeSpan PauseOf(string host) => hosts.TryGetValue(host, out var gate) ? gate.Effective : pause;
 
     /// <summary>How long it is until the host may be asked again, if nobody asks it meanwhile.</summary>
-    public TimeSpan RestOf(string host) => hosts.TryGetValue(host, out var gate) ? gate.Rest(clock, gate.Pause) : TimeSpan.Zero;
+    public TimeSpan RestOf(string host) => hosts.TryGetValue(host, out var gate) ? gate.Rest(clock) : TimeSpan.Zero;
 
-    /// <summary>An answer of the host took this long: a slow one earns a longer pause.</summary>
+    /// <summary>An answer of the host took this long: while its answers are slow its pause is as long as they take.</summary>
     public void Took(string host, TimeSpan time)
     {
-        if (time <= Quick) return;
-        SetPause(host, time < LongestRest ? time : LongestRest);
+        var gate = Gate(host);
+        gate.Latency = gate.Latency == TimeSpan.Zero ? time : gate.Latency * (1 - NewestShare) + time * NewestShare;
+        gate.Slowness = gate.Latency <= Quick ? TimeSpan.Zero : gate.Latency < LongestRest ? gate.Latency : LongestRest;
     }
 
     private Gate Gate(string host)
@@ -89,18 +98,18 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
     private void Prune()
     {
         foreach (var (name, gate) in hosts)
-            if (gate.Pause == pause && gate.Turn.CurrentCount == 1 && gate.Rest(clock, gate.Pause) == TimeSpan.Zero) hosts.TryRemove(new(name, gate));
+            if (gate.Effective == pause && gate.Turn.CurrentCount == 1 && gate.Rest(clock) == TimeSpan.Zero) hosts.TryRemove(new(name, gate));
         foreach (var (address, gate) in addresses)
-            if (gate.Turn.CurrentCount == 1 && gate.Rest(clock, gate.Pause) == TimeSpan.Zero) addresses.TryRemove(new(address, gate));
+            if (gate.Turn.CurrentCount == 1 && gate.Rest(clock) == TimeSpan.Zero) addresses.TryRemove(new(address, gate));
     }
 
-    private async ValueTask WaitAsync(Gate gate, TimeSpan pauseNow, CancellationToken token)
+    private async ValueTask WaitAsync(Gate gate, CancellationToken token)
     {
         await gate.Turn.WaitAsync(token);
         try
         {
             // A timer may fire up to a tick early; the pause is a promise to the host.
-            while (gate.Rest(clock, pauseNow) is var rest && rest > TimeSpan.Zero) await Task.Delay(rest, clock, token);
+            while (gate.Rest(clock) is var rest && rest > TimeSpan.Zero) await Task.Delay(rest, clock, token);
         }
         catch
         {
@@ -115,12 +124,18 @@ internal sealed class Gate
 {
     public SemaphoreSlim Turn { get; } = new(1, 1);
     public TimeSpan Pause { get; set; }
+    public TimeSpan BackOff { get; set; }
+    public TimeSpan Latency { get; set; }
+    public TimeSpan Slowness { get; set; }
+    public TimeSpan Effective => Longer(Pause, Longer(BackOff, Slowness));
     public long? Ended { get; set; }
     public (long Since, TimeSpan Wait)? NotBefore { get; set; }
 
-    public TimeSpan Rest(TimeProvider clock, TimeSpan pause)
+    private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
+
+    public TimeSpan Rest(TimeProvider clock)
     {
-        var rest = Ended is { } ended ? pause - clock.GetElapsedTime(ended) : TimeSpan.Zero;
+        var rest = Ended is { } ended ? Effective - clock.GetElapsedTime(ended) : TimeSpan.Zero;
         if (NotBefore is { } busy && busy.Wait - clock.GetElapsedTime(busy.Since) is var wait && wait > rest) rest = wait;
         return rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
     }

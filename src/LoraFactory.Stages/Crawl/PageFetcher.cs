@@ -55,6 +55,10 @@ public sealed record FetchOrder(
 /// </summary>
 public sealed class PageFetcher : IDisposable
 {
+    private static readonly HttpRequestOptionsKey<bool> Connected = new("connected");
+
+    // What a host is waited for in this crawl; one that asks for more is given up by the caller.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
     private const int MissingPageBytes = 64 * 1024;
 
     private readonly CrawlOptions options;
@@ -73,7 +77,7 @@ public sealed class PageFetcher : IDisposable
             AutomaticDecompression = DecompressionMethods.None,
             UseCookies = false,
             UseProxy = false, // a proxy would dial for us, past the guard
-            ConnectCallback = guard.ConnectAsync,
+            ConnectCallback = ConnectOnceAsync,
             ConnectTimeout = TimeSpan.FromSeconds(options.TimeoutSeconds),
             PooledConnectionLifetime = TimeSpan.FromMinutes(2),
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
@@ -81,6 +85,14 @@ public sealed class PageFetcher : IDisposable
             MaxResponseHeadersLength = 64,
             MaxResponseDrainSize = 0,
         });
+    }
+
+    // The handler asks again by itself where a connection breaks off, three times and without a pause; a request opens one connection here and no more.
+    private ValueTask<Stream> ConnectOnceAsync(SocketsHttpConnectionContext context, CancellationToken token)
+    {
+        if (context.InitialRequestMessage.Options.TryGetValue(Connected, out _)) throw new IOException("the connection was closed before an answer came");
+        context.InitialRequestMessage.Options.Set(Connected, true);
+        return guard.ConnectAsync(context, token);
     }
 
     /// <summary>Fetches, following at most <see cref="CrawlOptions.MaxRedirects"/> redirects. Throws only when <paramref name="token"/> is cancelled.</summary>
@@ -115,6 +127,7 @@ public sealed class PageFetcher : IDisposable
         {
             using var request = Request(url, order);
             using var response = await http.SendAsync(request, limit.Token);
+            gates.Took(url.Host, clock.GetElapsedTime(began));
             return await AnswerAsync(url, response, order, limit.Token);
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
@@ -124,10 +137,6 @@ public sealed class PageFetcher : IDisposable
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
             return (Refused(url, Reason(e)), null);
-        }
-        finally
-        {
-            gates.Took(url.Host, clock.GetElapsedTime(began));
         }
     }
 
@@ -158,6 +167,7 @@ public sealed class PageFetcher : IDisposable
         {
             var status = new Refusal("bad-status", answer.Status.ToString(CultureInfo.InvariantCulture));
             var wait = answer.Status is 429 or 503 ? RetryAfter(response) : null;
+            if (answer.Status is 429 or 503) gates.SlowDown(url.Host, wait < LongestWait ? wait.Value : wait is null ? TimeSpan.Zero : LongestWait); // at once: others wait for this host's turn
             return (answer with { Refusal = status, RetryAfter = wait, Body = answer.Status is 404 or 410 && order.Missing ? await MissingPageAsync(response, answer, token) : [] }, null);
         }
         if (order.Judge?.Invoke(answer) is { } refusal) return (answer with { Refusal = refusal }, null);
