@@ -11,6 +11,8 @@ internal sealed class PageHead
     private readonly PageTree tree;
     private readonly IHtmlDocument document;
     private readonly List<(string Name, string Content)> metas = [];
+    // Those with a name alone: a statement about use is none under "property".
+    private readonly List<(string Name, string Content)> named = [];
     private readonly JsonLd data = new();
 
     /// <summary>Reads them.</summary>
@@ -58,7 +60,7 @@ internal sealed class PageHead
             DeclaredLanguage = (root?.GetAttribute("lang") ?? root?.GetAttribute("xml:lang") ?? "").Trim().ToLowerInvariant(),
             Direction = (root?.GetAttribute("dir") ?? document.Body?.GetAttribute("dir"))?.Trim().ToLowerInvariant() switch { "rtl" => "rtl", "ltr" => "ltr", _ => null },
             Licence = Licence(),
-            Metas = metas,
+            Metas = named,
         };
     }
 
@@ -84,7 +86,11 @@ internal sealed class PageHead
                 data.Read(element.TextContent);
                 break;
             case "meta" when metas.Count < MaxMetas && element.GetAttribute("content") is { } content:
-                if (element.GetAttribute("name") is { } name) metas.Add((Name(name), content));
+                if (element.GetAttribute("name") is { } name)
+                {
+                    metas.Add((Name(name), content));
+                    named.Add(metas[^1]);
+                }
                 else if ((element.GetAttribute("property") ?? element.GetAttribute("itemprop")) is { } property) metas.Add((Name(property), content));
                 break;
         }

@@ -129,17 +129,27 @@ public sealed record TdmReservation(RobotsPattern Location, bool Reserved)
             using var document = JsonDocument.Parse(json, new() { MaxDepth = 16 });
             if (document.RootElement.ValueKind != JsonValueKind.Array) return [];
             foreach (var item in document.RootElement.EnumerateArray().Take(MaxEntries))
-            {
-                if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("location", out var location) || location.ValueKind != JsonValueKind.String) continue;
-                if (!item.TryGetProperty("tdm-reservation", out var reservation) || reservation.ValueKind is not (JsonValueKind.Number or JsonValueKind.String)) continue;
-                var octets = System.Text.Encoding.Latin1.GetString(System.Text.Encoding.UTF8.GetBytes(location.GetString()!));
-                entries.Add(new(new RobotsPattern(octets), reservation.ToString() == "1"));
-            }
+                if (Read(item) is { } entry) entries.Add(entry);
         }
         catch (JsonException)
         {
             return [];
         }
         return entries;
+    }
+
+    private static TdmReservation? Read(JsonElement item)
+    {
+        try
+        {
+            if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("location", out var location) || location.ValueKind != JsonValueKind.String) return null;
+            if (!item.TryGetProperty("tdm-reservation", out var reservation) || reservation.ValueKind is not (JsonValueKind.Number or JsonValueKind.String)) return null;
+            var octets = System.Text.Encoding.Latin1.GetString(System.Text.Encoding.UTF8.GetBytes(location.GetString()!));
+            return new(new RobotsPattern(octets), reservation.ToString() == "1");
+        }
+        catch (InvalidOperationException)
+        {
+            return null; // half a surrogate pair is no text: the entry says nothing, the others still do
+        }
     }
 }
