@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs one of our benchmarks and the peer's script in turn, and prints the ratio of the fastest times.
-#   bench/compare.sh train|draw|load|ops [--rounds N] [--peer PYTHON] [--scripts DIR] [OPTION…]
+#   bench/compare.sh train|draw|embed|load|ops [--rounds N] [--peer PYTHON] [--scripts DIR] [OPTION…]
 # --peer     python of an environment with torch, diffusers, peft, safetensors (default /tmp/peer13/bin/python)
-# --scripts  folder of bench_unet_lora.py, bench_sd_infer.py, bench_safetensors_load.py (default ../shared/peers)
+# --scripts  folder of bench_unet_lora.py, bench_sd_infer.py, bench_minilm_embed.py, bench_safetensors_load.py (default ../shared/peers)
 # OPTION…    goes to both sides alike, e.g. --dims sd15 --reps 2
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
@@ -24,6 +24,7 @@ case $bench in
   train) script=bench_unet_lora.py field=step_s ;;
   draw) script=bench_sd_infer.py field=ms; [[ " ${options[*]-} " == *" --part "* ]] || options+=(--part unet) ;;
   load) script=bench_safetensors_load.py field=load_and_sum_s; [[ " ${options[*]-} " == *" --path "* ]] || options+=(--path "${TMPDIR:-/tmp}/bench.safetensors") ;;
+  embed) script=bench_minilm_embed.py field=all_s ;; # the first timed run of each round
   ops) script="" field="" ;;
   *) usage ;;
 esac

@@ -126,8 +126,8 @@ internal sealed class BertLayer(Place at, BertConfig c)
     public Tensor Forward(Tensor x, Tensor? mask)
     {
         using var scope = new Scope();
-        x = Tape.Note($"{at.Path}.attention", attentionNorm.Forward(Attended(x, mask).Add(x)));
-        return scope.Keep(Tape.Note(at.Path, norm.Forward(down.Forward(Activation.Gelu(up.Forward(x))).Add(x))));
+        x = Tape.Note($"{at.Path}.attention", attentionNorm.Forward(Attended(x, mask).Add_(x)));
+        return scope.Keep(Tape.Note(at.Path, norm.Forward(down.Forward(Activation.Gelu(up.Forward(x))).Add_(x))));
     }
 
     private Tensor Attended(Tensor x, Tensor? mask)

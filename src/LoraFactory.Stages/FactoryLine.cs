@@ -38,7 +38,7 @@ public sealed class FactoryLine
     /// <summary>The project's line: the one place where all stages are put together.</summary>
     public static FactoryLine Standard() => new(
     [
-        new Crawl.CrawlStage(), new Clean.CleanStage(), new Label.LabelStage(), new Configure.ConfigureStage(new Train.TrainingForecast()), new Train.TrainStage(),
+        new Crawl.CrawlStage(), new Clean.CleanStage(new Label.Encoders()), new Label.LabelStage(), new Configure.ConfigureStage(new Train.TrainingForecast()), new Train.TrainStage(),
         new Evaluate.EvaluateStage(), new Deploy.DeployStage(),
     ]);
 

@@ -18,8 +18,8 @@ public sealed class PretrainCommand : ICommandFile
     /// <inheritdoc/>
     public Command Build(CommandWorld world)
     {
-        var kind = new Argument<string>("KIND") { Description = "clip, captioner, sd or vae" };
-        kind.AcceptOnlyFromAmong("clip", "captioner", "sd", "vae");
+        var kind = new Argument<string>("KIND") { Description = "clip, captioner, sd, vae or text" };
+        kind.AcceptOnlyFromAmong("clip", "captioner", "sd", "vae", "text");
         var json = ResultLines.Option("One JSON object: folder, steps, loss, seconds, metrics");
         var command = new Command("pretrain", "Train a pocket model on drawn scenes") { kind, json };
         var options = new List<(PropertyInfo Property, Option<string> Option)>();

@@ -5,7 +5,7 @@ using LoraFactory.Flow;
 
 namespace LoraFactory.Cli.Engine;
 
-/// <summary><c>lora bench train|draw|ops|load|crawl|web|extract</c>: speed and memory on this machine, one JSON line each; bench/README.md says how to compare.</summary>
+/// <summary><c>lora bench train|draw|embed|ops|load|crawl|web|extract</c>: speed and memory on this machine, one JSON line each; bench/README.md says how to compare.</summary>
 public sealed class BenchCommand : ICommandFile
 {
     /// <inheritdoc/>
@@ -17,7 +17,7 @@ public sealed class BenchCommand : ICommandFile
     /// <inheritdoc/>
     public Command Build(CommandWorld world) => new("bench", "Measure speed and memory on this machine: one JSON line each")
     {
-        Train(world), Draw(world), Operators(world), Load(world), Clean(world), CrawlBench.CrawlCommand(world), CrawlBench.WebCommand(world), ExtractBench.Command(world),
+        Train(world), Draw(world), Embed(world), Operators(world), Load(world), Clean(world), CrawlBench.CrawlCommand(world), CrawlBench.WebCommand(world), ExtractBench.Command(world),
     };
 
     private static Command Train(CommandWorld world)
@@ -47,6 +47,14 @@ public sealed class BenchCommand : ICommandFile
         var steps = Number("--steps", "Sampling steps, for pocket", 20, 1, 1000);
         return Bench(world, "draw", "Pictures a second", [part, dims, batch, latent, steps], (parsed, settings) =>
             DrawBench.Run(new(parsed.GetValue(part)!, parsed.GetValue(dims)!, parsed.GetValue(batch), parsed.GetValue(latent), parsed.GetValue(steps)), settings));
+    }
+
+    private static Command Embed(CommandWorld world)
+    {
+        var batch = Number("--batch", "Texts at a time", 64, 1, 1024);
+        var length = Number("--length", "Tokens of a text", 64, 2, 512);
+        return Bench(world, "embed", "Sentences a second through an encoder of MiniLM's dimensions, random weights", [batch, length], (parsed, settings) =>
+            EmbedBench.Run(parsed.GetValue(batch), parsed.GetValue(length), settings));
     }
 
     private static Command Operators(CommandWorld world)

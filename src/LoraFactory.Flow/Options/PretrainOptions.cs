@@ -4,7 +4,7 @@ namespace LoraFactory.Flow;
 public sealed record PretrainOptions
 {
     /// <summary>What is trained.</summary>
-    [Option("Which model is trained.", OneOf = ["clip", "captioner", "sd", "vae"])]
+    [Option("Which model is trained.", OneOf = ["clip", "captioner", "sd", "vae", "text"])]
     public required string Kind { get; init; }
     /// <summary>Where it goes.</summary>
     [Option("Folder of the finished model; events and the checkpoint lie in its folder \"training\" until it is done.", Min = 1)]

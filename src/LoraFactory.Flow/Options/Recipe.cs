@@ -148,7 +148,7 @@ public sealed record CleanOptions
     [Option("A page whose text is worse than this (0 spam, 1 prose) loses its pictures.", Min = 0, Max = 1)]
     public double MinTextQuality { get; init; } = 0.3;
     /// <summary>Sets of rules about texts.</summary>
-    [Option("Sets of published rules that a page's text has to keep, or it loses its pictures; each rule is a signal that is measured anyway. lora clean report shows what each would drop.", OneOf = ["gopher", "repetition", "c4", "fineweb", "seed"])]
+    [Option("Sets of published rules that a page's text has to keep, or it loses its pictures; each rule is a signal that is measured anyway. lora clean report shows what each would drop.", OneOf = ["gopher", "repetition", "c4", "fineweb", "seed", "topic"])]
     public IReadOnlyList<string> Rules { get; init; } = [];
     /// <summary>Thresholds of single rules.</summary>
     [Option("Thresholds of single rules as RULE=NUMBER, instead of their own; a rule that is named here is switched on, also without its set.", Max = 100)]
@@ -162,6 +162,23 @@ public sealed record CleanOptions
     /// <summary>Similarity of texts.</summary>
     [Option("Two pages whose runs of five words agree at least this much (estimated Jaccard similarity) have one text; the better stays in documents.jsonl, pictures are not touched.", Min = 0.3, Max = 1)]
     public double DuplicateTextSimilarity { get; init; } = 0.8;
+    /// <summary>Text encoder.</summary>
+    [Option("What compares texts by meaning: \"auto\" (all-MiniLM-L6-v2 where the Hugging Face cache has it, else the pocket encoder), \"pocket\", \"none\", or a sentence-transformers folder or name. It measures embedding_relevance and finds near copies of texts.", Min = 1, IsPath = true)]
+    public string TextEncoder { get; init; } = "auto";
+    /// <summary>Duplicate cosine.</summary>
+    [Option("Two texts whose vectors have at least this cosine are copies, of which the best stays; 0 takes the encoder's own: 0.85 for a sentence encoder, the pocket encoder's calibrated one.", Min = 0, Max = 1)]
+    public double DuplicateCosine { get; init; }
+    /// <summary>Zero-shot classifier.</summary>
+    [Option("A BART for natural-language inference (such as facebook/bart-large-mnli), folder or name: it measures zero_shot_relevance, how surely a text is about the topic. Empty uses none; it takes seconds a page.", IsPath = true)]
+    public string ZeroShot { get; init; } = "";
+    /// <summary>Cosine that confirms near pictures.</summary>
+    [Option("Pictures that are copies by hash and thumbnail stay all the same where their vectors in base.clip have a lower cosine; 0 asks no CLIP.", Min = 0, Max = 1)]
+    public double DuplicateClipCosine { get; init; }
+    /// <summary>Best kept.</summary>
+    [Option("Of the pictures that pass, so many are kept: those that are most on the topic, sharpest and best described while unlike each other in base.clip, for small sets. 0 keeps all.", Min = 0, Max = 1_000_000, Unit = "pictures")]
+    public int KeepBest { get; init; }
+    /// <summary>Whether pictures are compared in base.clip.</summary>
+    public bool AsksForClip() => DuplicateClipCosine > 0 || KeepBest > 0;
     /// <summary>Languages.</summary>
     [Option("Languages kept (BCP-47); empty keeps all.", Max = 100)]
     public IReadOnlyList<string> Languages { get; init; } = [];

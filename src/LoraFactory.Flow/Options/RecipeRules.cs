@@ -16,7 +16,7 @@ public sealed record RecipeRule(string Id, IReadOnlyList<string> Keys, Func<Reci
 public static partial class RecipeRules
 {
     /// <summary>All rules; each runs only when every value that it looks at was readable.</summary>
-    public static IReadOnlyList<RecipeRule> All { get; } = [.. Naming(), .. Seeds(), .. Crawling(), .. Labels(), .. Training(), .. Evaluating()];
+    public static IReadOnlyList<RecipeRule> All { get; } = [.. Naming(), .. Seeds(), .. Crawling(), .. Meaning(), .. Labels(), .. Training(), .. Evaluating()];
 
     private static IEnumerable<RecipeRule> Naming()
     {
@@ -48,6 +48,12 @@ public static partial class RecipeRules
         yield return new("LR122", ["crawl.user_agent"], r => r.Crawl.UserAgent.Any(char.IsControl) ? "it holds control characters" : null, "Write one line of plain text");
         yield return new("LR123", ["clean.languages"], r => r.Clean.Languages.FirstOrDefault(l => !LanguageTag().IsMatch(l)) is { } bad ? $"{bad} is not a language tag" : null,
             "Write BCP-47 tags such as en or zh-Hans");
+    }
+
+    private static IEnumerable<RecipeRule> Meaning()
+    {
+        yield return new("LR124", ["clean.zero_shot", "clean.text_encoder"], r => r.Clean.ZeroShot.Length > 0 && r.Clean.TextEncoder == "none" ? "it has no effect with clean.text_encoder: none" : null,
+            "Set clean.text_encoder: pocket, or delete it", Severity.Warning);
     }
 
     private static IEnumerable<RecipeRule> Labels()

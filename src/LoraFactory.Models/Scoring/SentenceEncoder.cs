@@ -11,8 +11,10 @@ namespace LoraFactory.Models.Scoring;
 /// </summary>
 public sealed class SentenceEncoder : IDisposable
 {
-    // Tokens and rows of a batch: large enough for the products, small enough that the widest activation stays near the cache.
-    private const int BatchTokens = 4096, BatchRows = 64;
+    /// <summary>Tokens of a batch: enough for the products, few enough that the widest activation stays in the cache (measured: docs/log.md).</summary>
+    public const int BatchTokens = 1024;
+
+    private const int BatchRows = 64;
     private const int Chunk = 4096;
     private readonly Bert model;
     private readonly TextTokenizer tokenizer;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Stages.Clean.Text;
@@ -8,7 +9,8 @@ namespace LoraFactory.Stages.Clean;
 /// Stage 2: from crawled pages, or from a folder of the user's own, to records worth labelling. Every picture that does not go on is written
 /// to dropped.jsonl with its reason; every measured signal stays on the record, so that thresholds can change without a new crawl.
 /// </summary>
-public sealed class CleanStage : IStage
+/// <param name="encoders">Opens what texts are compared with; without it they are judged by their words alone.</param>
+public sealed class CleanStage(IEncoders? encoders = null) : IStage
 {
     /// <summary>Reason of pictures that the crawl did not fetch; they don't count in the share that must be kept.</summary>
     public const string NotFetched = "not-fetched";
@@ -25,7 +27,7 @@ public sealed class CleanStage : IStage
     public IEnumerable<object> Options(Recipe recipe) => [recipe.Clean, new FolderSource(recipe.Label.Source, IsFolder(recipe) ? recipe.Label.Folder : "")];
 
     /// <inheritdoc/>
-    public IEnumerable<MachineFinding> Look(Recipe recipe) => [.. LookAtRules(recipe), .. IsFolder(recipe) ? FolderSurvey.Look(recipe) : []];
+    public IEnumerable<MachineFinding> Look(Recipe recipe) => [.. LookAtRules(recipe), .. IsFolder(recipe) ? FolderSurvey.Look(recipe) : [], .. encoders?.Look(recipe) ?? []];
 
     private static IEnumerable<MachineFinding> LookAtRules(Recipe recipe)
     {
@@ -35,9 +37,9 @@ public sealed class CleanStage : IStage
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context)
     {
-        if (!IsFolder(context.Recipe)) return [PagesFile(context.Run), SeedFile(context.Run)];
+        if (!IsFolder(context.Recipe)) return [PagesFile(context.Run), SeedFile(context.Run), .. encoders?.Files(context.Recipe) ?? []];
         var pictures = FolderIntake.Pictures(context.Recipe.Label.Folder);
-        return [.. pictures, .. FolderIntake.Captions(pictures)];
+        return [.. pictures, .. FolderIntake.Captions(pictures), .. context.Recipe.Clean.AsksForClip() ? encoders?.Files(context.Recipe) ?? [] : []];
     }
 
     /// <inheritdoc/>
@@ -56,8 +58,10 @@ public sealed class CleanStage : IStage
         var (candidates, drops) = IsFolder(context.Recipe) ? TakeFolder(context, token) : TakePages(context, earlier, token);
         var (sound, unsound) = await CheckAsync(context, candidates, earlier, token);
         drops.AddRange(unsound);
-        var (kept, copies) = NearDuplicates.Split(sound, options.DuplicateDistance);
+        using var likeness = encoders is null || !options.AsksForClip() ? null : new PictureLikeness(encoders.OpenPictures(context.Recipe), context.Run, options.DuplicateClipCosine, token);
+        var (kept, copies) = NearDuplicates.Split(sound, options.DuplicateDistance, likeness is null || options.DuplicateClipCosine == 0 ? null : likeness.AreCopies);
         drops.AddRange(copies);
+        if (options.KeepBest > 0 && likeness is not null) drops.AddRange(BestSpread.Narrow(kept, options.KeepBest, likeness.Of(kept)));
 
         drops.Sort((a, b) => string.CompareOrdinal(a.What, b.What) is var order and not 0 ? order : string.CompareOrdinal(a.Id, b.Id));
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, "dropped.jsonl"), drops);
@@ -75,14 +79,18 @@ public sealed class CleanStage : IStage
 
     private static string SeedFile(RunDirectory run) => run.File(StageName.Crawl, "seed.json");
 
-    private static (List<Candidate> Candidates, List<Drop> Drops) TakePages(StageContext context, EarlierScores earlier, CancellationToken token)
+    private (List<Candidate> Candidates, List<Drop> Drops) TakePages(StageContext context, EarlierScores earlier, CancellationToken token)
     {
         foreach (var file in (string[])[PagesFile(context.Run), SeedFile(context.Run)])
             if (!File.Exists(file)) throw new LoraException($"{file} is not there: run the crawl stage first (lora run --from crawl).");
         var pages = RunDirectory.ReadLines<Page>(PagesFile(context.Run)).ToList();
         using var progress = context.Progress.Begin("read pages", pages.Count, "pages");
-        var intake = new PageIntake(context.Run, context.Recipe.Clean, earlier);
-        var (candidates, drops, topic) = intake.Take(RunDirectory.ReadJson<Seed>(SeedFile(context.Run)), pages, progress, token);
+        var seed = RunDirectory.ReadJson<Seed>(SeedFile(context.Run));
+        using var encoder = encoders?.OpenText(context.Recipe);
+        using var classifier = encoder is null ? null : encoders?.OpenClassifier(context.Recipe);
+        if (encoder is not null) context.Progress.Line(string.Create(CultureInfo.InvariantCulture, $"texts are compared by {encoder.Name}: copies from cosine {encoder.DuplicateCosine:0.###}{(classifier is null ? "" : $"; {classifier.Name} says what is about the topic")}"));
+        var intake = new PageIntake(context.Run, context.Recipe.Clean, earlier, encoder is null ? null : new TextMeaning(encoder, classifier, seed));
+        var (candidates, drops, topic) = intake.Take(seed, pages, progress, token);
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, EarlierScores.DocumentsFile), intake.Documents);
         if (context.Rescore && intake.ReadAnew > 0) context.Progress.Line($"{intake.ReadAnew} of {pages.Count} pages were not scored before and had to be read");
         // What was learnt about the topic's words, for people who wonder why a picture went.

@@ -15,13 +15,13 @@ internal static class NearDuplicates
     // Correlation of 24×24 luma: rescaled, recompressed and brightened copies stay above 0.97.
     private const double SameThumbnail = 0.9;
 
-    /// <summary>Splits into kept (in the order given) and drops.</summary>
-    public static (List<Candidate> Kept, List<Drop> Drops) Split(IReadOnlyList<Candidate> candidates, int distance)
+    /// <summary>Splits into kept (in the order given) and drops. <paramref name="confirmed"/>, where given, has the last word about two pictures that hash and thumbnail take for copies.</summary>
+    public static (List<Candidate> Kept, List<Drop> Drops) Split(IReadOnlyList<Candidate> candidates, int distance, Func<Candidate, Candidate, bool>? confirmed = null)
     {
         var kept = new HashSet<Candidate>(ReferenceEqualityComparer.Instance);
         var drops = new List<Drop>();
         var byBlob = new Dictionary<string, Candidate>(StringComparer.Ordinal);
-        var index = new HashIndex(distance);
+        var index = new HashIndex(distance, confirmed);
         foreach (var candidate in candidates.Order(Candidate.BestFirst))
         {
             if (byBlob.TryGetValue(candidate.BlobHash, out var same))
@@ -60,7 +60,7 @@ internal static class NearDuplicates
         return variances <= 0 ? 0 : (products - sumL * sumR / n) / Math.Sqrt(variances);
     }
 
-    private sealed class HashIndex(int distance)
+    private sealed class HashIndex(int distance, Func<Candidate, Candidate, bool>? confirmed)
     {
         private readonly List<Candidate> _all = [];
         private readonly Dictionary<(int Part, byte Value), List<Candidate>> _parts = [];
@@ -83,7 +83,7 @@ internal static class NearDuplicates
             var bits = Bits(candidate);
             var near = distance >= 8 ? _all
                 : Enumerable.Range(0, 8).SelectMany(part => _parts.GetValueOrDefault((part, (byte)(bits >> (part * 8)))) ?? []);
-            return near.Where(other => BitOperations.PopCount(Bits(other) ^ bits) <= distance && Correlation(other.Measured!.Thumbnail, candidate.Measured!.Thumbnail) >= SameThumbnail)
+            return near.Where(other => BitOperations.PopCount(Bits(other) ^ bits) <= distance && Correlation(other.Measured!.Thumbnail, candidate.Measured!.Thumbnail) >= SameThumbnail && confirmed?.Invoke(other, candidate) != false)
                 .Order(Candidate.BestFirst).FirstOrDefault();
         }
     }

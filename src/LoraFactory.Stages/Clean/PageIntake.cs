@@ -4,7 +4,7 @@ using LoraFactory.Stages.Clean.Text;
 namespace LoraFactory.Stages.Clean;
 
 /// <summary>Turns crawled pages into candidates: reads each page once, judges its text, and drops what the words and the markup already rule out.</summary>
-internal sealed class PageIntake(RunDirectory run, CleanOptions options, EarlierScores earlier)
+internal sealed class PageIntake(RunDirectory run, CleanOptions options, EarlierScores earlier, TextMeaning? meaning = null)
 {
     private readonly TextCleaning cleaning = new(options);
     private readonly DocumentReader reader = new(run, new TextCleaning(options));
@@ -31,8 +31,10 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
         }
         if (ReadAnew > 0) RemoveCommonLines(documents);
         var read = sorted.Zip(documents, Judged).ToList();
+        if (meaning is not null) Compare(read, meaning, token);
         var drops = new List<Drop>();
         Documents = TextDuplicates.Mark([.. read.Select(page => page.Document)], options.DuplicateTextSimilarity, drops);
+        if (meaning is not null) Documents = meaning.Mark(Documents, drops, token);
         var topic = new TopicModel(seed, [.. read.Where(page => page.Page.Status == 200 && page.Fault is not { Name: not "language" } && !OptedOut(page.Page.OptOut)).Select(TopicPageOf)]);
         var candidates = new List<Candidate>();
         foreach (var page in read)
@@ -55,6 +57,14 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
             }
         }
         return (candidates, drops, topic);
+    }
+
+    // Texts that stand so far get what an encoder knows of them, and are judged once more.
+    private void Compare(List<ReadPage> read, TextMeaning meaning, CancellationToken token)
+    {
+        int[] standing = [.. Enumerable.Range(0, read.Count).Where(i => read[i].Fault is null)];
+        var measured = meaning.Measured([.. standing.Select(i => read[i].Document)], null, token);
+        for (var n = 0; n < standing.Length; n++) read[standing[n]] = Judged(read[standing[n]].Page, measured[n]);
     }
 
     /// <summary>Why a page's text is dropped, and its pictures with it; null when it is kept.</summary>
@@ -100,7 +110,7 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
 
     private TextDocument Read(Page page)
     {
-        if (earlier.Document(page.Id, reader.ReadBy) is { } known) return known;
+        if (earlier.Document(page.Id, reader.ReadBy) is { } known) return TextMeaning.Bare(known);
         ReadAnew++;
         return reader.Read(page);
     }

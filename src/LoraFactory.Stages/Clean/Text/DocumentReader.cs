@@ -55,7 +55,7 @@ internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning)
             TextHash = text.Length == 0 ? "" : ContentId.OfBytes(System.Text.Encoding.UTF8.GetBytes(text)),
             Signals = measured,
             Worst = quality.Worst,
-            WouldBreak = [.. TextRules.All.Where(rule => measured.TryGetValue(rule.Signal, out var value) && rule.IsBrokenBy(value, rule.Threshold)).Select(rule => rule.Name)],
+            WouldBreak = TextRules.BrokenBy(measured),
         };
     }
 

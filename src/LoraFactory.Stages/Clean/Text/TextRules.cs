@@ -12,10 +12,23 @@ public static class TextRules
     private const string Shorter = "Short pages are judged on too few counts; a gallery's ten words repeat by chance. Shares of an empty text are not judged.";
 
     /// <summary>Sets that clean.rules takes.</summary>
-    public static IReadOnlyList<string> Sets { get; } = ["gopher", "repetition", "c4", "fineweb", "seed"];
+    public static IReadOnlyList<string> Sets { get; } = ["gopher", "repetition", "c4", "fineweb", "seed", "topic"];
 
     /// <summary>All rules, set by set.</summary>
-    public static IReadOnlyList<TextRule> All { get; } = [.. OfGopher(), .. OfRepetition(), .. OfC4(), .. OfFineWeb(), .. OfSeed()];
+    public static IReadOnlyList<TextRule> All { get; } = [.. OfGopher(), .. OfRepetition(), .. OfC4(), .. OfFineWeb(), .. OfSeed(), .. OfTopic()];
+
+    /// <summary>Names of all rules, switched on or not, that these signals break at the rules' own thresholds.</summary>
+    public static IReadOnlyList<string> BrokenBy(IReadOnlyDictionary<string, double> signals) =>
+        [.. All.Where(rule => signals.TryGetValue(rule.Signal, out var value) && rule.IsBrokenBy(value, rule.Threshold)).Select(rule => rule.Name)];
+
+    private static IEnumerable<TextRule> OfTopic()
+    {
+        const string Own = "threshold of the project";
+        yield return new("topic-embedding", "topic", TextMeaning.Relevance, true, 0.1, "its meaning lies far from the topic and its terms", Own,
+            "What is near differs between encoders and topics: look at the histogram of the signal first. Long pages about many things lie far from each.");
+        yield return new("topic-zero-shot", "topic", TextMeaning.ZeroShot, true, 0.5, "a classifier says that it is not about the topic", Own,
+            "Measured only where clean.zero_shot names a model. Topics that no sentence can name (\"img_2041\") are never entailed.");
+    }
 
     private static IEnumerable<TextRule> OfGopher()
     {

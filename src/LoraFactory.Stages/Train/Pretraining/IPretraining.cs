@@ -30,4 +30,13 @@ internal interface IPretraining : IDisposable
 
     /// <summary>What the card says about the model: title, a paragraph on what it is, a paragraph on its use.</summary>
     (string Title, string What, string Use) Card { get; }
+
+    /// <summary>What it was made from, for the card, after "Made by this project alone, from ".</summary>
+    string Origin => "scenes that it drew; no third-party weights, pictures or vocabulary are in it";
+
+    /// <summary>What the exam was held on, for the card, after "Measured on ".</summary>
+    string ExaminedOn => "freshly drawn scenes of another seed than the training's";
+
+    /// <summary>Licence line of the card.</summary>
+    string Licence => "Licence: Apache-2.0, as the project.";
 }

@@ -12,19 +12,19 @@ internal static class ModelCard
         var (title, what, use) = model.Card;
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"# {title}\n\n{what}\n\n");
-        text.Append(CultureInfo.InvariantCulture, $"{parameters / 1e6:0.00} M parameters, float16. Made by this project alone, from scenes that it drew; no third-party weights, pictures or vocabulary are in it.\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"{parameters / 1e6:0.00} M parameters, float16. Made by this project alone, from {model.Origin}.\n\n");
         text.Append("## How it was made\n\n");
         foreach (var earlier in Commands(options.From)) text.Append(CultureInfo.InvariantCulture, $"    {earlier}\n");
         text.Append(CultureInfo.InvariantCulture, $"    {Command(options, model)}\n\n");
         text.Append(CultureInfo.InvariantCulture, $"Seed {options.Seed}, {result.Steps} steps, AdamW with cosine and warm-up, mean loss of the last twentieth {result.Loss:0.000}. The same commands give the same model again on the same kind of machine.\n\n");
-        if (result.Metrics.Count > 0) Measured(text, result.Metrics);
-        text.Append(CultureInfo.InvariantCulture, $"## Use\n\n{use}\n\nLicence: Apache-2.0, as the project.\n");
+        if (result.Metrics.Count > 0) Measured(text, model, result.Metrics);
+        text.Append(CultureInfo.InvariantCulture, $"## Use\n\n{use}\n\n{model.Licence}\n");
         AtomicFile.WriteText(Path.Combine(folder, "README.md"), text.ToString());
     }
 
-    private static void Measured(StringBuilder text, IReadOnlyList<Metric> metrics)
+    private static void Measured(StringBuilder text, IPretraining model, IReadOnlyList<Metric> metrics)
     {
-        text.Append("## How good it is\n\nMeasured on freshly drawn scenes of another seed than the training's, with 95 % intervals (Wilson 1927).\n\n| what | value | interval | n | |\n|---|---|---|---|---|\n");
+        text.Append(CultureInfo.InvariantCulture, $"## How good it is\n\nMeasured on {model.ExaminedOn}, with 95 % intervals (Wilson 1927).\n\n| what | value | interval | n | |\n|---|---|---|---|---|\n");
         foreach (var m in metrics)
             text.Append(CultureInfo.InvariantCulture, $"| {m.Name} | {m.Value:0.000} | {m.Low:0.000}–{m.High:0.000} | {m.N} | {m.Meaning} |\n");
         text.Append('\n');

@@ -95,7 +95,8 @@ public sealed class PretrainingRun
         "captioner" => new CaptionerPretraining(options),
         "sd" => new DiffusionPretraining(options),
         "vae" => new VaePretraining(options),
-        _ => throw new LoraException($"\"{options.Kind}\" cannot be pretrained; there are clip, captioner, sd and vae.", ExitCode.BadUsage),
+        "text" => new TextPretraining(options),
+        _ => throw new LoraException($"\"{options.Kind}\" cannot be pretrained; there are clip, captioner, sd, vae and text.", ExitCode.BadUsage),
     };
 
     internal static int Decided(int given, int otherwise) => given > 0 ? given : otherwise;
