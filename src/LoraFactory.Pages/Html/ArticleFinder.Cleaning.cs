@@ -46,7 +46,7 @@ internal sealed partial class ArticleFinder
         var weight = Weight(i, effort);
         if (weight < 0) return true;
         var own = sums[i];
-        if (own.Commas >= 10) return false;
+        if (own.Commas >= 10 || own.Films > 0) return false;
         var isList = node.Tag is Tag.Ul or Tag.Ol || own.Listed > 0.9 * own.Text;
         var isFigure = InFigure(i);
         var density = own.LinkDensity;

@@ -18,7 +18,7 @@ internal sealed class ArticleTrim(PageTree tree, PageSums sums, IReadOnlyList<in
         foreach (var block in blocks)
         {
             if (IsCaption(block)) block.IsCaption = true;
-            else if (IsPointer(block) || IsLinks(block) || ArticleWords.IsPromotion(block.Text) || ArticleWords.IsDate(block.Text)) block.IsGone = true;
+            else if (IsPointer(block) || IsLinks(block) || ArticleWords.IsPromotion(block.Text) || (ArticleWords.IsDate(block.Text) && !Tags.IsHeading(tree[block.Holder].Tag))) block.IsGone = true;
         }
         End(blocks);
         Head(blocks);
@@ -88,7 +88,7 @@ internal sealed class ArticleTrim(PageTree tree, PageSums sums, IReadOnlyList<in
         for (var i = 0; i < blocks.Count; i++)
         {
             if (blocks[i].IsGone) continue;
-            if (before > 0.5 * all && ArticleWords.IsEndMark(blocks[i].Text))
+            if (before > 0.6 * all && ArticleWords.IsEndMark(blocks[i].Text))
             {
                 for (; i < blocks.Count; i++) blocks[i].IsGone = true;
                 return;

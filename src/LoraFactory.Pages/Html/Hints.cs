@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using AngleSharp.Dom;
 
 namespace LoraFactory.Pages.Html;

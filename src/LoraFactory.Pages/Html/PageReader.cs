@@ -28,7 +28,7 @@ public static class PageReader
         var tree = PageTree.Of(document);
         var head = new PageHead(tree, document, url);
         var reading = head.Reading();
-        var article = (parts & PageParts.Text) != PageParts.None ? Article.Of(tree, reading.Title) : null;
+        var article = (parts & PageParts.Text) != PageParts.None ? Article.Of(tree, $"{reading.Title} {reading.Headline}") : null;
         if (article is not null) reading = reading with { MainText = article.MainText, Prose = article.Prose };
         if (Has(PageParts.Gist)) reading = reading with { Gist = Gist(tree, reading) };
         if (Has(PageParts.Links)) reading = reading with { Links = Links(tree, head) };

@@ -1,3 +1,5 @@
+using AngleSharp.Dom;
+
 namespace LoraFactory.Pages.Html;
 
 /// <summary>What stands below an element.</summary>
@@ -17,8 +19,10 @@ internal struct Sums
     public int Items;
     /// <summary>Input fields.</summary>
     public int Inputs;
-    /// <summary>Embedded players.</summary>
+    /// <summary>Embedded things other than films.</summary>
     public int Embeds;
+    /// <summary>Embedded films: part of an article, where other frames are mostly not.</summary>
+    public int Films;
     /// <summary>Characters in headings.</summary>
     public int Heading;
     /// <summary>Characters in lists.</summary>
@@ -38,6 +42,7 @@ internal struct Sums
         Items += sign * other.Items;
         Inputs += sign * other.Inputs;
         Embeds += sign * other.Embeds;
+        Films += sign * other.Films;
         Heading += sign * other.Heading;
         Listed += sign * other.Listed;
     }
@@ -46,6 +51,8 @@ internal struct Sums
 /// <summary>A page of which parts are taken away, with sums over what remains; taking a part away costs its depth, not its size.</summary>
 internal sealed class PageSums
 {
+    private static readonly string[] FilmSites = ["youtube.com/", "youtube-nocookie.com/", "player.vimeo.com/", "dailymotion.com/", "player.twitch.tv/", "archive.org/embed", "upload.wikimedia.org/", "player.bilibili.com/"];
+
     private readonly PageTree tree;
     private readonly (int Length, int Commas)[] texts;
     private readonly Sums[] sums;
@@ -106,7 +113,8 @@ internal sealed class PageSums
                     own.Inputs++;
                     break;
                 case Tag.Embed or Tag.Object or Tag.Iframe:
-                    own.Embeds++;
+                    if (IsFilm(node.Element!)) own.Films++;
+                    else own.Embeds++;
                     break;
                 case Tag.A:
                     own.Linked = own.Text * (node.Element!.GetAttribute("href") is ['#', _, ..] ? 0.3f : 1);
@@ -135,6 +143,12 @@ internal sealed class PageSums
         gone[node] = true;
         var own = sums[node];
         for (var at = node; at >= 0; at = tree[at].Parent) sums[at].Add(own, -1);
+    }
+
+    private static bool IsFilm(IElement frame)
+    {
+        var address = frame.GetAttribute("src") ?? frame.GetAttribute("data-src") ?? frame.GetAttribute("data") ?? "";
+        return address.Length < 4000 && FilmSites.Any(site => address.Contains(site, StringComparison.OrdinalIgnoreCase));
     }
 
     /// <summary>Length of a text without surplus white space, and its commas.</summary>
