@@ -85,13 +85,14 @@ internal sealed class PageHead
             case "script" when element.GetAttribute("type") == JsonLd.MediaType:
                 data.Read(element.TextContent);
                 break;
-            case "meta" when metas.Count < MaxMetas && element.GetAttribute("content") is { } content:
+            // named ones are all kept: a refusal of use may come after any number of others
+            case "meta" when element.GetAttribute("content") is { } content:
                 if (element.GetAttribute("name") is { } name)
                 {
                     metas.Add((Name(name), content));
                     named.Add(metas[^1]);
                 }
-                else if ((element.GetAttribute("property") ?? element.GetAttribute("itemprop")) is { } property) metas.Add((Name(property), content));
+                else if (metas.Count < MaxMetas && (element.GetAttribute("property") ?? element.GetAttribute("itemprop")) is { } property) metas.Add((Name(property), content));
                 break;
         }
     }

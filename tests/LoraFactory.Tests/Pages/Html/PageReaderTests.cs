@@ -117,5 +117,13 @@ public class PageReaderTests
     public void Lists_tables_headings_and_links_of_the_article_stay(string markup, string lines) =>
         Assert.Contains(lines, Read(Article.Replace("FIGURE", markup, StringComparison.Ordinal)).Prose, StringComparison.Ordinal);
 
+    [Fact]
+    public void A_statement_about_use_is_heard_after_any_number_of_others()
+    {
+        var others = string.Concat(Enumerable.Range(0, 3000).Select(i => $"<meta name=m{i} content=x><meta property=p{i} content=x>"));
+        Assert.Contains(("robots", "noai"), Read($"<head>{others}<meta name=Robots content=noai></head>").Metas);
+        Assert.Contains(("robots", "noai"), Read($"<body><p>x</p>{others}<noscript><meta name=robots content=noai></noscript></body>").Metas);
+    }
+
     private static PageReading Read(string html) => PageReader.Read(html, Address);
 }
