@@ -77,13 +77,15 @@ internal sealed class ImageDupsTopic : IConformanceTopic
             Collect(element, name, false, hashes, members, all);
             if (all.Count > 0) groups.Add((name, members, all));
         }
+        tally.Require(groups.Count > 0 && groups.All(g => g.Members.Count > 1), () => $"{Expected} names {groups.Count} groups of files, {groups.Count(g => g.Members.Count > 1)} with an original and near ones: its form is not known here");
         var sets = Sets(hashes);
         foreach (var (name, members, _) in groups)
         {
             var unread = members.Where(m => hashes[m] is null).ToList();
             tally.Require(unread.Count == 0, () => $"{name}: {string.Join(", ", unread)} could not be read");
+            if (members.Count == 0 || hashes[members[0]] is null) continue;
             foreach (var member in members.Where(m => hashes[m] is not null))
-                tally.Require(sets[member] == sets[members[0]], () => $"{name}: {member} is {PerceptualHash.Distance(hashes[member]!, hashes[members[0]] ?? hashes[member]!)} bits from {members[0]} and in another set");
+                tally.Require(sets[member] == sets[members[0]], () => $"{name}: {member} is {PerceptualHash.Distance(hashes[member]!, hashes[members[0]]!)} bits from {members[0]} and in another set");
         }
         var joined = groups.SelectMany(g => g.All.Where(sets.ContainsKey).Select(f => (Set: sets[f], g.Name))).GroupBy(p => p.Set).Where(s => s.Select(p => p.Name).Distinct().Count() > 1).ToList();
         tally.Require(joined.Count == 0, () => $"joined: {string.Join("; ", joined.Select(s => string.Join(" with ", s.Select(p => p.Name).Distinct())))}");
