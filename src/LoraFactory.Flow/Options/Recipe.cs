@@ -71,6 +71,9 @@ public sealed record SeedOptions
     /// <summary>ConceptNet store.</summary>
     [Option("A ConceptNet store imported from its assertions CSV, for more related terms; empty uses WordNet alone.", Max = 4096, IsPath = true)]
     public string ConceptStore { get; init; } = "";
+    /// <summary>ConceptNet's public interface.</summary>
+    [Option("Address of ConceptNet's public interface (https://api.conceptnet.io), asked once a run for the topic's own terms; empty asks nobody.", Max = 2000)]
+    public string ConceptApi { get; init; } = "";
 }
 
 /// <summary>Stage 1: fetching pages and pictures.</summary>

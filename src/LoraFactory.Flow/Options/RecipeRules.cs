@@ -37,6 +37,8 @@ public static partial class RecipeRules
             "List at least one http(s) address, or use label.source: folder");
         yield return new("LR112", ["seed.urls"], r => r.Seed.Urls.FirstOrDefault(u => !IsWeb(u)) is { } bad ? $"{bad} is not an absolute http(s) address" : null,
             "Write it as https://host/path");
+        yield return new("LR113", ["seed.concept_api"], r => r.Seed.ConceptApi.Length > 0 && !IsWeb(r.Seed.ConceptApi) ? $"{r.Seed.ConceptApi} is not an absolute http(s) address" : null,
+            "Write it as https://api.conceptnet.io, or leave it empty");
     }
 
     private static IEnumerable<RecipeRule> Crawling()

@@ -84,7 +84,7 @@ public sealed class ConceptStore : IDisposable
     /// <summary>Edges at a term, heaviest first.</summary>
     public IReadOnlyList<ConceptEdge> Of(string term, string language = "en", int most = 200)
     {
-        var node = $"/c/{language}/{term.Trim().ToLowerInvariant().Replace(' ', '_')}";
+        var node = Node(term, language);
         const string Sql = """
             SELECT other, relation.text, weight, licence.text FROM
               (SELECT b AS other, relation, weight, licence FROM edge WHERE a = $node UNION ALL SELECT a, relation, weight, licence FROM edge WHERE b = $node) AS near
@@ -102,5 +102,12 @@ public sealed class ConceptStore : IDisposable
 
     private static string? Language(string uri) => uri.StartsWith("/c/", StringComparison.Ordinal) && uri.Split('/') is [_, _, var language, _, ..] ? language : null;
 
-    private static string Word(string node) => node.Split('/')[^1].Replace('_', ' ').ToString(CultureInfo.InvariantCulture);
+    /// <summary>A term's node: "/c/en/dog".</summary>
+    internal static string Node(string term, string language = "en") => $"/c/{language}/{term.Trim().ToLowerInvariant().Replace(' ', '_')}";
+
+    /// <summary>The term's node of one that may name a meaning as well: "/c/en/dog/n" → "/c/en/dog".</summary>
+    internal static string TermNode(string node) => node.StartsWith("/c/", StringComparison.Ordinal) ? string.Join('/', node.Split('/').Take(4)) : node;
+
+    /// <summary>The words of a node.</summary>
+    internal static string Word(string node) => node.Split('/')[^1].Replace('_', ' ').ToString(CultureInfo.InvariantCulture);
 }

@@ -28,13 +28,13 @@ public sealed class CrawlStage : IStage
     {
         if (OwnPictures(context.Recipe))
         {
-            RunDirectory.WriteJson(context.Run.File(Name, "seed.json"), MakeSeed(context));
+            RunDirectory.WriteJson(context.Run.File(Name, "seed.json"), await MakeSeedAsync(context, token));
             RunDirectory.WriteLines<Page>(context.Run.File(Name, "pages.jsonl"), []);
             return new(0, 0, new Dictionary<string, int>(), "nothing to crawl: the pictures come from label.folder");
         }
         if (context.Recipe.Seed.Urls.Count == 0)
             throw new LoraException("seed.urls is empty: give at least one http(s) URL where the crawl begins, or use label.source: folder for pictures of your own.", ExitCode.BadUsage);
-        var seed = MakeSeed(context);
+        var seed = await MakeSeedAsync(context, token);
         RunDirectory.WriteJson(context.Run.File(Name, "seed.json"), seed);
         var key = ContentId.Of(Frontier.Form, seed.Id, JsonSerializer.Serialize(Lasting(context.Recipe.Crawl), RunDirectory.Json));
         try
@@ -59,14 +59,15 @@ public sealed class CrawlStage : IStage
     // Where a host lies, and how many are asked at once, does not change what it says: a demo web on another port is the same web.
     private static CrawlOptions Lasting(CrawlOptions options) => options with { Resolve = [], Concurrency = 0 };
 
-    private static Seed MakeSeed(StageContext context)
+    private static async Task<Seed> MakeSeedAsync(StageContext context, CancellationToken token)
     {
         var options = context.Recipe.Seed;
         using var wordNet = WordNet.Open();
         if (wordNet is null && options.ExpandDepth > 0)
             context.Progress.Line($"WordNet is not at {WordNet.DefaultPath} (apt install wordnet-base): the topic is not expanded by it.");
         using var concepts = options.ConceptStore.Length > 0 ? ConceptStore.Open(options.ConceptStore) : null;
-        return SeedExpansion.Expand(options, wordNet, concepts);
+        using var asked = await ConceptApi.AskAsync(context, token);
+        return concepts is null && asked is null ? SeedExpansion.Expand(options, wordNet, null) : SeedExpansion.ExpandFrom(options, wordNet, term => [.. concepts?.Of(term) ?? [], .. asked?.Of(term) ?? []]);
     }
 
     private static async Task CrawlAsync(StageContext context, Seed seed, Frontier frontier, CancellationToken token)

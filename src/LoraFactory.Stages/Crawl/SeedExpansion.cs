@@ -38,7 +38,21 @@ public static class SeedExpansion
     /// <param name="options">Topic, URLs, synonyms, and how far to go.</param>
     /// <param name="wordNet">WordNet, null when it is not installed.</param>
     /// <param name="concepts">ConceptNet, null when none was imported.</param>
-    public static Seed Expand(SeedOptions options, WordNet? wordNet, ConceptStore? concepts)
+    public static Seed Expand(SeedOptions options, WordNet? wordNet, ConceptStore? concepts) => ExpandFrom(options, wordNet, concepts is null ? null : term => concepts.Of(term));
+
+    /// <summary>Phrases and words that a person gave: what a related term is related to.</summary>
+    internal static IReadOnlyList<string> OwnTerms(SeedOptions options)
+    {
+        var topic = options.Topic.Trim().ToLowerInvariant();
+        var words = WordStem.Words(topic).Where(w => !Stop.Contains(w));
+        return [.. words.Prepend(topic).Concat(options.Synonyms.Select(s => s.Trim().ToLowerInvariant())).Where(t => t.Length > 0).Distinct(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Makes the seed of a run.</summary>
+    /// <param name="options">Topic, URLs, synonyms, and how far to go.</param>
+    /// <param name="wordNet">WordNet, null when it is not installed.</param>
+    /// <param name="concepts">Edges of ConceptNet at a term, from wherever they are known; null when from nowhere.</param>
+    internal static Seed ExpandFrom(SeedOptions options, WordNet? wordNet, Func<string, IReadOnlyList<ConceptEdge>>? concepts)
     {
         var terms = new Dictionary<string, SeedTerm>(StringComparer.Ordinal);
         void Add(string text, double weight, string relation)
@@ -118,14 +132,14 @@ public static class SeedExpansion
     }
 
     // Best first, so that the terms which are looked up within the budget are those that matter most.
-    private static void FromConcepts(ConceptStore store, string phrase, double weight, int depth, Action<string, double, string> add)
+    private static void FromConcepts(Func<string, IReadOnlyList<ConceptEdge>> edges, string phrase, double weight, int depth, Action<string, double, string> add)
     {
         var waiting = new PriorityQueue<(string Term, double Weight, int Depth), double>([((phrase, weight, depth), -weight)]);
         var seen = new HashSet<string>(StringComparer.Ordinal);
         while (seen.Count < MostLookups && waiting.TryDequeue(out var at, out _))
         {
             if (!seen.Add(at.Term)) continue;
-            foreach (var edge in store.Of(at.Term))
+            foreach (var edge in edges(at.Term))
             {
                 if (!Concepts.TryGetValue(edge.Relation, out var factor)) continue;
                 var through = at.Weight * factor * Math.Min(1, 0.5 + edge.Weight / 4);

@@ -86,6 +86,7 @@ public sealed class RecipeReaderTests
     [InlineData("topic: blueprint drawings", "topic: 1984", "LR011", "seed.topic", "Write \"1984\" in quotes")]
     [InlineData("urls: [http://drawings.test/]", "urls: http://drawings.test/", "LR011", "seed.urls", "Write [http://drawings.test/]")]
     [InlineData("urls: [http://drawings.test/]", "urls: [ftp://drawings.test/]", "LR112", "seed.urls", null)]
+    [InlineData("urls: [http://drawings.test/]", "concept_api: api.conceptnet.io\n  urls: [http://drawings.test/]", "LR113", "seed.concept_api", null)]
     [InlineData("topic: blueprint drawings", "synonyms: [plan]", "LR110", "seed.topic", null)]
     [InlineData("name: blueprint", "name: ../up", "LR101", "name", null)]
     [InlineData("rank: 16", "resolution: 65", "LR141", "train.resolution", null)]
