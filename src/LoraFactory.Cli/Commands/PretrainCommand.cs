@@ -21,7 +21,7 @@ public sealed class PretrainCommand : ICommandFile
         var kind = new Argument<string>("KIND") { Description = "clip, captioner, sd, vae or text" };
         kind.AcceptOnlyFromAmong("clip", "captioner", "sd", "vae", "text");
         var json = ResultLines.Option("One JSON object: folder, steps, loss, seconds, metrics");
-        var command = new Command("pretrain", "Train a pocket model on drawn scenes") { kind, json };
+        var command = new Command("pretrain", "Train a pocket model on drawn scenes, or a text encoder on WordNet's definitions") { kind, json };
         var options = new List<(PropertyInfo Property, Option<string> Option)>();
         foreach (var property in typeof(PretrainOptions).GetProperties())
         {

@@ -53,8 +53,9 @@ public sealed class BenchCommand : ICommandFile
     {
         var batch = Number("--batch", "Texts at a time", 64, 1, 1024);
         var length = Number("--length", "Tokens of a text", 64, 2, 512);
-        return Bench(world, "embed", "Sentences a second through an encoder of MiniLM's dimensions, random weights", [batch, length], (parsed, settings) =>
-            EmbedBench.Run(parsed.GetValue(batch), parsed.GetValue(length), settings));
+        var part = OneOf("--part", "minilm: an encoder of MiniLM's dimensions, random weights; pocket: the project's own, --length in words", ["minilm", "pocket"]);
+        return Bench(world, "embed", "Texts a second through a text encoder", [part, batch, length], (parsed, settings) => parsed.GetValue(part) == "pocket"
+            ? EmbedBench.Pocket(parsed.GetValue(batch), parsed.GetValue(length), settings) : EmbedBench.Run(parsed.GetValue(batch), parsed.GetValue(length), settings));
     }
 
     private static Command Operators(CommandWorld world)

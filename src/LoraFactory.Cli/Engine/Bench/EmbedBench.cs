@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using LoraFactory.Models;
 using LoraFactory.Models.Scoring;
+using LoraFactory.Models.Weights;
 using LoraFactory.Torch;
 
 namespace LoraFactory.Cli.Engine.Bench;
@@ -37,4 +38,26 @@ public static class EmbedBench
             ["all_s"] = Measurement.Rounded(time.All),
         });
     });
+
+    /// <summary>Texts a second through the pocket encoder, one thread: <paramref name="batch"/> texts of <paramref name="length"/> made-up words.</summary>
+    public static JsonObject Pocket(int batch, int length, BenchSettings settings)
+    {
+        var encoder = NgramEncoder.Load(ModelLocator.Find("pocket-text"));
+        var random = new Random(0);
+        string[] words = [.. Enumerable.Range(0, 5000).Select(_ => string.Concat(Enumerable.Range(0, random.Next(2, 11)).Select(_ => (char)('a' + random.Next(26)))))];
+        string[] texts = [.. Enumerable.Range(0, batch).Select(_ => string.Join(' ', Enumerable.Range(0, length).Select(_ => words[(int)(words.Length * Math.Pow(random.NextDouble(), 3))])))];
+        return Measurement.OnTensorThread(settings, () =>
+        {
+            var measurement = new Measurement("pocket_embed", settings);
+            var time = measurement.Best(() => Array.ForEach(texts, text => encoder.Embed(text)));
+            return measurement.Line(new()
+            {
+                ["batch"] = batch,
+                ["words"] = length,
+                ["texts_per_s"] = Measurement.Rounded(batch / time.Best),
+                ["texts_per_cpu_s"] = Measurement.Rounded(batch / time.Cpu),
+                ["all_s"] = Measurement.Rounded(time.All),
+            });
+        });
+    }
 }
