@@ -162,6 +162,9 @@ public sealed record CleanOptions
     /// <summary>Duplicate distance.</summary>
     [Option("Two pictures whose 64-bit perceptual hashes differ in at most this many bits are duplicates.", Min = 0, Max = 32, Unit = "bits")]
     public int DuplicateDistance { get; init; } = 6;
+    /// <summary>Spelling.</summary>
+    [Option("A hunspell dictionary, such as en_US, by which slips in main texts of its language are corrected, each change recorded; names, code, addresses, the trigger and the topic's terms are never touched. Empty corrects nothing.", Max = 32)]
+    public string Spelling { get; init; } = "";
     /// <summary>Similarity of texts.</summary>
     [Option("Two pages whose runs of five words agree at least this much (estimated Jaccard similarity) have one text; the better stays in documents.jsonl, pictures are not touched.", Min = 0.3, Max = 1)]
     public double DuplicateTextSimilarity { get; init; } = 0.8;

@@ -18,13 +18,15 @@ public sealed class CleanStage(IEncoders? encoders = null) : IStage
     /// <summary><see cref="Drop.Kind"/> of a page's text; every other drop is a picture.</summary>
     public const string DocumentKind = "document";
 
+    private sealed record KeptWords(string Trigger);
+
     private sealed record FolderSource(string Source, string Folder);
 
     /// <inheritdoc/>
     public StageName Name => StageName.Clean;
 
     /// <inheritdoc/>
-    public IEnumerable<object> Options(Recipe recipe) => [recipe.Clean, new FolderSource(recipe.Label.Source, IsFolder(recipe) ? recipe.Label.Folder : "")];
+    public IEnumerable<object> Options(Recipe recipe) => [recipe.Clean, new FolderSource(recipe.Label.Source, IsFolder(recipe) ? recipe.Label.Folder : ""), .. recipe.Clean.Spelling.Length > 0 ? (object[])[new KeptWords(recipe.Label.Trigger)] : []];
 
     /// <inheritdoc/>
     public IEnumerable<MachineFinding> Look(Recipe recipe) => [.. LookAtRules(recipe), .. IsFolder(recipe) ? FolderSurvey.Look(recipe) : [], .. encoders?.Look(recipe) ?? []];
@@ -32,6 +34,7 @@ public sealed class CleanStage(IEncoders? encoders = null) : IStage
     private static IEnumerable<MachineFinding> LookAtRules(Recipe recipe)
     {
         if (TextJudgement.Fault(recipe.Clean) is { } fault) yield return new("LR220", "clean.thresholds", fault);
+        if (recipe.Clean.Spelling is { Length: > 0 } dictionary && !Hunspell.IsThere(dictionary)) yield return new("LR229", "clean.spelling", Spelling.Missing(dictionary));
     }
 
     /// <inheritdoc/>
@@ -86,10 +89,11 @@ public sealed class CleanStage(IEncoders? encoders = null) : IStage
         var pages = RunDirectory.ReadLines<Page>(PagesFile(context.Run)).ToList();
         using var progress = context.Progress.Begin("read pages", pages.Count, "pages");
         var seed = RunDirectory.ReadJson<Seed>(SeedFile(context.Run));
+        using var spelling = Spelling.Of(context.Recipe.Clean.Spelling, [seed.Topic, context.Recipe.Label.Trigger, .. seed.Terms.Select(term => term.Text)]);
         using var encoder = encoders?.OpenText(context.Recipe);
         using var classifier = encoder is null ? null : encoders?.OpenClassifier(context.Recipe);
         if (encoder is not null) context.Progress.Line(string.Create(CultureInfo.InvariantCulture, $"texts are compared by {encoder.Name}: copies from cosine {encoder.DuplicateCosine:0.###}{(classifier is null ? "" : $"; {classifier.Name} says what is about the topic")}"));
-        var intake = new PageIntake(context.Run, context.Recipe.Clean, earlier, encoder is null ? null : new TextMeaning(encoder, classifier, seed));
+        var intake = new PageIntake(context.Run, context.Recipe.Clean, earlier, encoder is null ? null : new TextMeaning(encoder, classifier, seed), spelling);
         var (candidates, drops, topic) = intake.Take(seed, pages, progress, token);
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, EarlierScores.DocumentsFile), intake.Documents);
         if (context.Rescore && intake.ReadAnew > 0) context.Progress.Line($"{intake.ReadAnew} of {pages.Count} pages were not scored before and had to be read");

@@ -63,6 +63,13 @@ public static class LanguageGuess
     private static readonly Dictionary<string, (HashSet<ulong> Words, HashSet<char> Characters)> Hashes = Profiles.ToDictionary(p => p.Key,
         p => (p.Value.Words.Select(word => TextTokens.HashOf(word)).ToHashSet(), p.Value.Words.Where(word => word.Length == 1 && word[0] > '\u2e80').Select(word => word[0]).ToHashSet()), StringComparer.Ordinal);
 
+    /// <summary>Languages in the order of the bits of <see cref="StopWordLanguages"/>; at most 64.</summary>
+    internal static IReadOnlyList<string> Languages { get; } = [.. Profiles.Keys];
+
+    /// <summary>For the hash of a function word a bit for each of <see cref="Languages"/> that has it.</summary>
+    internal static System.Collections.Frozen.FrozenDictionary<ulong, ulong> StopWordLanguages { get; } = System.Collections.Frozen.FrozenDictionary.ToFrozenDictionary(
+        Languages.SelectMany((language, bit) => Hashes[language].Words.Select(word => (word, mask: 1ul << bit))).GroupBy(pair => pair.word).ToDictionary(group => group.Key, group => group.Aggregate(0ul, (mask, pair) => mask | pair.mask)));
+
     private static readonly (int First, int Last, string Language)[] Scripts =
     [
         (0x0370, 0x03FF, "el"), (0x0590, 0x05FF, "he"), (0x0980, 0x09FF, "bn"), (0x0A00, 0x0A7F, "pa"), (0x0A80, 0x0AFF, "gu"), (0x0B80, 0x0BFF, "ta"), (0x0C00, 0x0C7F, "te"),
@@ -130,19 +137,31 @@ public static class LanguageGuess
     internal static (string Script, double Share) Script(string text)
     {
         var counts = new Dictionary<string, int>();
-        var letters = 0;
+        int letters = 0, ascii = 0;
         foreach (var c in text.AsSpan(0, Math.Min(text.Length, 20_000)))
         {
-            if (!char.IsLetter(c)) continue;
-            letters++;
-            var language = Array.Find(Scripts, range => c >= range.First && c <= range.Last).Language ?? "Latin";
-            counts[language] = counts.GetValueOrDefault(language) + 1;
+            if (char.IsAsciiLetter(c)) ascii++;
+            else if (c >= 0x80 && char.IsLetter(c))
+            {
+                letters++;
+                var language = c < 0x0370 ? "Latin" : ScriptOf(c);
+                counts[language] = counts.GetValueOrDefault(language) + 1;
+            }
         }
+        letters += ascii;
+        if (ascii > 0) counts["Latin"] = counts.GetValueOrDefault("Latin") + ascii;
         if (letters == 0) return ("", 0);
         // Japanese mixes kana with the characters that Chinese uses alone.
         if (counts.TryGetValue("ja", out var kana) && kana * 10 > counts.GetValueOrDefault("zh")) counts["ja"] = kana + counts.GetValueOrDefault("zh") + 1;
         var most = counts.MaxBy(pair => pair.Value);
         return (most.Key, (double)most.Value / letters);
+    }
+
+    private static string ScriptOf(char c)
+    {
+        foreach (var (first, last, language) in Scripts)
+            if (c >= first && c <= last) return language;
+        return "Latin";
     }
 
     private static Dictionary<string, (HashSet<string>, string)> Build(params (string Language, string Letters, string Words)[] rows) =>

@@ -4,10 +4,10 @@ using LoraFactory.Stages.Clean.Text;
 namespace LoraFactory.Stages.Clean;
 
 /// <summary>Turns crawled pages into candidates: reads each page once, judges its text, and drops what the words and the markup already rule out.</summary>
-internal sealed class PageIntake(RunDirectory run, CleanOptions options, EarlierScores earlier, TextMeaning? meaning = null)
+internal sealed class PageIntake(RunDirectory run, CleanOptions options, EarlierScores earlier, TextMeaning? meaning = null, Spelling? spelling = null)
 {
     private readonly TextCleaning cleaning = new(options);
-    private readonly DocumentReader reader = new(run, new TextCleaning(options));
+    private readonly DocumentReader reader = new(run, new TextCleaning(options), spelling);
     private readonly TextJudgement rules = new(options);
 
     private sealed record ReadPage(Page Page, TextDocument Document, (string Name, string Detail, double Value, double Threshold)? Fault);

@@ -50,12 +50,12 @@ public sealed record TextQuality(int Words, double MeanWordLength, double Symbol
         var measured = new TextQuality(
             words.Length,
             words.Length == 0 ? 0 : (double)text.WordCharacters / words.Length,
-            text.Text.Length == 0 ? 0 : (double)text.Text.Count(TextTokens.IsSymbol) / text.Text.Length,
+            text.Text.Length == 0 ? 0 : (double)Symbols(text.Text) / text.Text.Length,
             stops is null || words.Length == 0 ? double.NaN : StopShare(text, stops, LanguageGuess.StopCharacters(language)),
             TopShare(words, stops, tally),
             words.Length == 0 ? 0 : (double)words.Count(word => AdWords.Contains(word.Hash)) / words.Length,
             DuplicateLines(text.Lines, tally),
-            DuplicateRuns(words, 5, tally),
+            DuplicateRuns(text, 5, tally),
             linkDensity,
             0);
         return measured with { Score = measured.Factors().Aggregate(1.0, (score, factor) => score * factor.Value) };
@@ -79,6 +79,14 @@ public sealed record TextQuality(int Words, double MeanWordLength, double Symbol
 
     /// <summary>1 up to <paramref name="good"/>, falling to 0 at <paramref name="bad"/>.</summary>
     private static double Ramp(double value, double good, double bad) => 1 - Math.Clamp((value - good) / (bad - good), 0, 1);
+
+    private static int Symbols(string text)
+    {
+        var count = 0;
+        foreach (var c in text)
+            if (TextTokens.IsSymbol(c)) count++;
+        return count;
+    }
 
     private static double StopShare(TextTokens text, HashSet<ulong> stops, HashSet<char> single) =>
         // Words of Chinese and Japanese are pairs of characters here; their function words are single characters.
@@ -105,14 +113,15 @@ public sealed record TextQuality(int Words, double MeanWordLength, double Symbol
         return total == 0 ? 0 : (double)duplicate / total;
     }
 
-    private static double DuplicateRuns(TextSpan[] words, int length, HashTally tally)
+    private static double DuplicateRuns(TextTokens text, int length, HashTally tally)
     {
+        var words = text.Words;
         if (words.Length < length * 2) return 0;
         tally.Clear(words.Length);
         int covered = 0, until = 0;
         for (var i = 0; i + length <= words.Length; i++)
         {
-            if (tally.Add(TextTokens.HashOfRun(words.AsSpan(i, length))) == 1) continue;
+            if (tally.Add(text.RunHash(i, length)) == 1) continue;
             covered += i + length - Math.Max(i, until);
             until = i + length;
         }

@@ -23,6 +23,7 @@ internal static class CleanBench
         var cleaning = new TextCleaning(new CleanOptions());
         var measure = new TextSignals();
         var cleaned = texts.Select(text => cleaning.Page(text, new TextChanges())).ToList();
+        var cut = cleaned.Select(TextTokens.Of).ToList();
         double Micro(Action<int> step) => Math.Round(Best(documents, texts.Count, settings, step) / documents * 1e6, 1);
         var whole = Best(documents, texts.Count, settings, i =>
         {
@@ -39,12 +40,13 @@ internal static class CleanBench
             {
                 ["repair"] = Micro(i => TextRepair.Of(texts[i], new TextChanges())),
                 ["personal_data"] = Micro(i => PersonalData.Replace(cleaned[i], new TextChanges())),
-                ["boilerplate"] = Micro(i => BoilerplateLines.Remove(cleaned[i], new TextChanges())),
-                ["language"] = Micro(i => LanguageId.Of(cleaned[i], "en")),
-                ["paragraph_languages"] = Micro(i => LanguageId.OfParagraphs(cleaned[i], "en")),
+                ["boilerplate"] = Micro(i => BoilerplateLines.Remove(cut[i], new TextChanges())),
+                ["language"] = Micro(i => LanguageId.Of(cut[i], "en")),
+                ["paragraph_languages"] = Micro(i => LanguageId.OfParagraphs(cut[i], "en")),
                 ["words"] = Micro(i => TextTokens.Of(cleaned[i])),
-                ["signals"] = Micro(i => measure.Of(TextTokens.Of(cleaned[i]), new("en"))),
-                ["signature"] = Micro(i => MinHash.Of(TextTokens.Of(cleaned[i]))),
+                ["signals"] = Micro(i => measure.Of(cut[i], new("en"))),
+                ["compression"] = Micro(i => measure.CompressionRatio(cleaned[i])),
+                ["signature"] = Micro(i => MinHash.Of(cut[i])),
             },
             ["cld2"] = Cld2.IsThere,
         };

@@ -25,19 +25,37 @@ internal static class Alphabets
     private static readonly HashSet<char> Arabic = [.. Letters["ar"].Intersect(Letters["ur"])];
 
     /// <summary>Share of a text's letters that are not the language's, 0..1; 0 where the language's letters are not known.</summary>
-    public static double Foreign(ReadOnlySpan<char> text, string language)
+    public static double Foreign(ReadOnlySpan<char> text, string language) => new LetterCounts(text).Foreign(language);
+
+    /// <summary>The letters of a text, counted once for all languages.</summary>
+    internal readonly struct LetterCounts
     {
-        if (!Letters.TryGetValue(language, out var own)) return 0;
-        int letters = 0, foreign = 0;
-        foreach (var c in text)
+        private readonly Dictionary<char, int> others = [];
+        private readonly int letters;
+
+        /// <summary>Counts the letters of a text.</summary>
+        public LetterCounts(ReadOnlySpan<char> text)
         {
-            if (char.IsAsciiLetter(c)) letters++;
-            else if (char.IsLetter(c))
+            foreach (var c in text)
             {
-                letters++;
-                if (!own.Contains(char.ToLowerInvariant(c)) && !Arabic.Contains(c)) foreign++;
+                if (char.IsAsciiLetter(c)) letters++;
+                else if (c >= 0x80 && char.IsLetter(c))
+                {
+                    letters++;
+                    var lower = char.ToLowerInvariant(c);
+                    others[lower] = others.GetValueOrDefault(lower) + 1;
+                }
             }
         }
-        return letters == 0 ? 0 : (double)foreign / letters;
+
+        /// <summary>Share of the letters that are not the language's, 0..1; 0 where the language's letters are not known.</summary>
+        public double Foreign(string language)
+        {
+            if (letters == 0 || !Letters.TryGetValue(language, out var own)) return 0;
+            var foreign = 0;
+            foreach (var (letter, count) in others)
+                if (!own.Contains(letter) && !Arabic.Contains(letter)) foreign += count;
+            return (double)foreign / letters;
+        }
     }
 }

@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace LoraFactory.Stages.Clean.Text;
 
 /// <summary>
@@ -23,11 +21,32 @@ internal static class BoilerplateLines
         "alle rechten voorbehouden", "wij gebruiken cookies", "все права защищены", "читать далее", "版权所有", "隐私政策", "分享到", "阅读更多", "无断转载", "無断転載", "プライバシーポリシー", "クッキーを使用",
     ];
 
-    private static readonly SearchValues<string> Known = SearchValues.Create(Phrases, StringComparison.OrdinalIgnoreCase);
+    // By the hash of a phrase's first word: the words behind it, of the longest phrase first.
+    private static readonly System.Collections.Frozen.FrozenDictionary<ulong, ulong[][]> Known = System.Collections.Frozen.FrozenDictionary.ToFrozenDictionary(
+        Phrases.Select(phrase => TextTokens.Of(phrase).Words.Select(word => word.Hash).ToArray()).GroupBy(words => words[0])
+            .ToDictionary(group => group.Key, group => group.Select(words => words[1..]).OrderByDescending(words => words.Length).ToArray()));
 
-    /// <summary>The text without lines that are boilerplate by their words.</summary>
-    public static string Remove(string text, TextChanges changes) =>
-        text.AsSpan().IndexOfAny(Known) < 0 ? text : Without(text, line => IsKnown(line), changes, "boilerplate_lines");
+    /// <summary>The text without lines that are boilerplate by their words; the same object where there are none.</summary>
+    public static string Remove(TextTokens text, TextChanges changes)
+    {
+        HashSet<int>? gone = null;
+        var word = 0;
+        for (var i = 0; i < text.Lines.Length; i++)
+        {
+            var line = text.Lines[i];
+            var (end, covered) = (line.Start + line.Length, 0);
+            for (; word < text.Words.Length && text.Words[word].Start < end; word++)
+            {
+                var length = PhraseAt(text.Words.AsSpan(word));
+                if (length == 0) continue;
+                var last = text.Words[word + length - 1];
+                covered += last.Start + last.Length - text.Words[word].Start;
+                word += length - 1;
+            }
+            if (covered > 0 && IsFurniture(text.Text.AsSpan(line.Start, line.Length), covered)) (gone ??= []).Add(line.Start);
+        }
+        return gone is null ? text.Text : Without(text.Text, (line, start) => gone.Contains(start), changes, "boilerplate_lines");
+    }
 
     /// <summary>Hashes of lines that at least six in ten of a host's pages have, where it has eight or more; prose of a sentence or more stays.</summary>
     public static HashSet<ulong> CommonTo(IReadOnlyCollection<TextTokens> pages)
@@ -41,30 +60,25 @@ internal static class BoilerplateLines
 
     /// <summary>The text without these lines.</summary>
     public static string Remove(string text, HashSet<ulong> lines, TextChanges changes) =>
-        lines.Count == 0 ? text : Without(text, line => lines.Contains(TextTokens.HashOfLine(line.Trim())), changes, "common_lines");
+        lines.Count == 0 ? text : Without(text, (line, _) => lines.Contains(TextTokens.HashOfLine(line)), changes, "common_lines");
 
-    private static bool IsKnown(ReadOnlySpan<char> line)
+    // Words of the longest phrase that begins here, 0 for none. Words of a phrase may lie on two lines only where a site breaks them so.
+    private static int PhraseAt(ReadOnlySpan<TextSpan> words)
     {
-        if (line.Length > MostCharacters) return false;
-        var rest = line;
-        var covered = 0;
-        while (rest.IndexOfAny(Known) is var at and >= 0)
+        if (!Known.TryGetValue(words[0].Hash, out var phrases)) return 0;
+        foreach (var rest in phrases)
         {
-            var length = LengthAt(rest[at..]);
-            covered += length;
-            rest = rest[(at + length)..];
+            if (rest.Length + 1 > words.Length) continue;
+            var i = 0;
+            while (i < rest.Length && words[i + 1].Hash == rest[i]) i++;
+            if (i == rest.Length) return rest.Length + 1;
         }
-        // "Read more" is nearly all of its line; a cookie notice says a sentence around it.
-        return covered > 0 && (covered * 2 >= line.Length || (line.Length <= 160 && covered * 4 >= line.Length && !EndsInside(line)) || IsNotice(line));
+        return 0;
     }
 
-    private static int LengthAt(ReadOnlySpan<char> text)
-    {
-        var longest = 0;
-        foreach (var phrase in Phrases)
-            if (phrase.Length > longest && text.StartsWith(phrase, StringComparison.OrdinalIgnoreCase)) longest = phrase.Length;
-        return longest;
-    }
+    // "Read more" is nearly all of its line; a cookie notice says a sentence around it.
+    private static bool IsFurniture(ReadOnlySpan<char> line, int covered) =>
+        line.Length <= MostCharacters && (covered * 2 >= line.Length || (line.Length <= 160 && covered * 4 >= line.Length && !EndsInside(line)) || IsNotice(line));
 
     // A sentence of an article that happens to hold the phrase is longer and ends with a full stop.
     private static bool EndsInside(ReadOnlySpan<char> line) => line.Length > 60 && line[^1] is '.' or '。' or '!' or '?';
@@ -73,7 +87,7 @@ internal static class BoilerplateLines
         (line.StartsWith("We use cookies", StringComparison.OrdinalIgnoreCase) || line.StartsWith("This website uses cookies", StringComparison.OrdinalIgnoreCase) || line.StartsWith("This site uses cookies", StringComparison.OrdinalIgnoreCase)
             || line.StartsWith("By continuing to use", StringComparison.OrdinalIgnoreCase) || line.StartsWith("By using this", StringComparison.OrdinalIgnoreCase) || line.StartsWith("©", StringComparison.Ordinal) || line.StartsWith("Copyright", StringComparison.OrdinalIgnoreCase));
 
-    private delegate bool LineTest(ReadOnlySpan<char> line);
+    private delegate bool LineTest(ReadOnlySpan<char> line, int start);
 
     private static string Without(string text, LineTest goes, TextChanges changes, string name)
     {
@@ -85,7 +99,8 @@ internal static class BoilerplateLines
             var end = text.IndexOf('\n', at);
             end = end < 0 ? text.Length : end + 1;
             var line = text.AsSpan(at, end - at);
-            if (line.Trim() is { Length: > 0 } words && goes(words)) removed++;
+            var words = line.Trim();
+            if (words.Length > 0 && goes(words, at + line.IndexOf(words[0]))) removed++;
             else kept.Append(line);
             at = end;
         }

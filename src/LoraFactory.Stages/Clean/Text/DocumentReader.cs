@@ -5,14 +5,14 @@ using LoraFactory.Pages.Html;
 namespace LoraFactory.Stages.Clean.Text;
 
 /// <summary>Reads a page's bytes once and measures its text by every signal. Has buffers of its own: one for each thread.</summary>
-internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning)
+internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning, Spelling? spelling = null)
 {
     private const int MaxPageBytes = 64 << 20;
     private readonly TextSignals signals = new();
     private readonly HashTally tally = new();
 
     /// <summary>What readings depend on besides the page's bytes.</summary>
-    public string ReadBy { get; } = $"{FactoryLine.Version}{(Cld2.IsThere ? " cld2" : "")}{cleaning.Key}";
+    public string ReadBy { get; } = $"{FactoryLine.Version}{(Cld2.IsThere ? " cld2" : "")}{cleaning.Key}{(spelling is null ? "" : $" {spelling.Key}")}";
 
     /// <summary>The page's text with its signals; without text where it is no HTML, too large or gone.</summary>
     public TextDocument Read(Page page)
@@ -21,7 +21,7 @@ internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning)
         var file = new FileInfo(path);
         var isHtml = page.MediaType is "text/html" or "application/xhtml+xml";
         var document = new TextDocument { Id = page.Id, Url = page.FinalUrl, ReadBy = ReadBy };
-        if (!isHtml || !file.Exists || file.Length > MaxPageBytes) return Measured(document, "", new("und"));
+        if (!isHtml || !file.Exists || file.Length > MaxPageBytes) return Measured(document, TextTokens.Of(""), new("und"));
         var charset = page.Headers.GetValueOrDefault("content-type") is { } stated && MediaTypeHeaderValue.TryParse(stated, out var type) ? type.CharSet : null;
         var reading = PageReader.Read(File.ReadAllBytes(path), charset, new Uri(page.FinalUrl), PageParts.Text | PageParts.Furniture);
         document = document with { DeclaredLanguage = reading.DeclaredLanguage, Furniture = FurnitureOf(page, reading) };
@@ -32,16 +32,23 @@ internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning)
     public TextDocument OfText(TextDocument document, string raw, string title, double linkDensity, double adRatio)
     {
         var changes = new TextChanges();
-        var text = cleaning.Page(raw, changes);
-        var language = LanguageId.Of(text.Length > 0 ? text : title, document.DeclaredLanguage);
-        return Measured(document with { ParagraphLanguages = LanguageId.OfParagraphs(text, language.Known), Changes = changes.Counts }, text,
+        var tokens = cleaning.Cut(raw, changes);
+        var language = tokens.Text.Length > 0 ? LanguageId.Of(tokens, document.DeclaredLanguage) : LanguageId.Of(title, document.DeclaredLanguage);
+        if (spelling is not null && language.Known == spelling.Language)
+        {
+            var (corrected, slips) = spelling.Correct(tokens.Text);
+            if (slips.Count > 0) tokens = TextTokens.Of(corrected);
+            changes.Add("spelling", slips.Count);
+            document = document with { Spelling = slips };
+        }
+        return Measured(document with { ParagraphLanguages = LanguageId.OfParagraphs(tokens, language.Known), Changes = changes.Counts }, tokens,
             new(language.Known, language.Share, linkDensity, adRatio));
     }
 
     /// <summary>The document with this text and what is measured of it.</summary>
-    public TextDocument Measured(TextDocument document, string text, TextOrigin origin)
+    public TextDocument Measured(TextDocument document, TextTokens tokens, TextOrigin origin)
     {
-        var tokens = TextTokens.Of(text);
+        var text = tokens.Text;
         var quality = TextQuality.Of(tokens, origin.Language, origin.LinkDensity, tally);
         var measured = new SortedDictionary<string, double>(StringComparer.Ordinal);
         foreach (var (name, value) in quality.Signals)
@@ -64,10 +71,11 @@ internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning)
     {
         var changes = new TextChanges();
         foreach (var (name, count) in document.Changes) changes.Add(name, count);
+        if (document.Spelling.Count > 0) return document; // its changes are known by their places
         var text = BoilerplateLines.Remove(document.Text, lines, changes);
         if (ReferenceEquals(text, document.Text)) return document;
         var origin = new TextOrigin(document.Language, document.Signal("text_language_share"), document.Signal("text_link_density"), document.Signal("text_ad_ratio"));
-        return Measured(document with { Changes = changes.Counts, ParagraphLanguages = LanguageId.OfParagraphs(text, document.Language) }, text, origin);
+        return Measured(document with { Changes = changes.Counts, ParagraphLanguages = LanguageId.OfParagraphs(text, document.Language) }, TextTokens.Of(text), origin);
     }
 
     // Of a page's furniture only what concerns its own pictures is kept.

@@ -38,20 +38,24 @@ public static class LanguageId
     };
 
     /// <summary>The language of a text; <paramref name="declared"/> is what the page says, "" where it says nothing.</summary>
-    public static LanguageFinding Of(string text, string declared = "")
+    public static LanguageFinding Of(string text, string declared = "") => Of(TextTokens.Of(text), declared);
+
+    /// <summary>The same of a text that is cut already.</summary>
+    internal static LanguageFinding Of(TextTokens tokens, string declared)
     {
+        var text = tokens.Text;
         var (script, share) = LanguageGuess.Script(text);
         if (share == 0) return new("und", double.NaN, false);
         var shared = script is "Latin" or "Arabic" or "Devanagari" or "Cyrillic";
         if (!shared && share > 0.5) return new(script, Math.Min(1, share), true);
         var stated = declared.Split('-', '_', ',')[0].Trim().ToLowerInvariant();
         if (stated is "no" or "nn") stated = "nb";
-        if (Cld2.Find(text, stated) is not { Languages: [var first, ..] languages } found)
+        var sample = Sample(text);
+        if (Cld2.Find(sample, stated) is not { Languages: [var first, ..] languages } found)
         {
             var guess = LanguageGuess.Of(text, declared);
             return new(guess, double.NaN, guess != "und");
         }
-        var tokens = TextTokens.Of(text.Length > 20_000 ? text[..20_000] : text);
         var letters = tokens.WordCharacters;
         var scores = new Dictionary<string, double>(StringComparer.Ordinal);
         for (var i = 0; i < languages.Count; i++)
@@ -65,8 +69,10 @@ public static class LanguageId
             }
         }
         if (stated.Length > 0 && (scores.ContainsKey(stated) || LanguageGuess.WrittenIn(script).Contains(stated))) Add(scores, stated, Declared);
-        foreach (var language in LanguageGuess.WrittenIn(script)) Add(scores, language, FunctionWorth * FunctionShare(tokens.Words, language));
-        foreach (var language in scores.Keys.ToList()) scores[language] -= ForeignWorth * Alphabets.Foreign(tokens.Text, language);
+        var shares = FunctionShares(tokens.Words.AsSpan(0, Math.Min(tokens.Words.Length, 500)));
+        foreach (var language in LanguageGuess.WrittenIn(script)) Add(scores, language, FunctionWorth * shares.GetValueOrDefault(language));
+        var counts = new Alphabets.LetterCounts(sample);
+        foreach (var language in scores.Keys.ToList()) scores[language] -= ForeignWorth * counts.Foreign(language);
         var ranked = scores.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal).ToList();
         var best = ranked[0].Key;
         var gap = ranked.Count > 1 ? ranked[0].Value - ranked[1].Value : ranked[0].Value;
@@ -79,28 +85,59 @@ public static class LanguageId
     /// <summary>Languages of a text's paragraphs, in order; empty where each that can be told is the text's own.</summary>
     /// <param name="text">A line per paragraph, or empty lines between them.</param>
     /// <param name="whole">Language of the whole text: the hint, and what a paragraph too short to tell has.</param>
-    internal static IReadOnlyList<string> OfParagraphs(string text, string whole)
+    internal static IReadOnlyList<string> OfParagraphs(string text, string whole) => OfParagraphs(TextTokens.Of(text), whole);
+
+    /// <summary>The same of a text that is cut already.</summary>
+    internal static IReadOnlyList<string> OfParagraphs(TextTokens tokens, string whole)
     {
-        var paragraphs = TextTokens.Of(text).Paragraphs;
+        var text = tokens.Text;
+        var (paragraphs, words) = (tokens.Paragraphs, tokens.Words);
         var languages = new string[paragraphs.Length];
         var others = false;
+        var own = LanguageGuess.StopWordHashes(whole);
+        var word = 0;
         for (var i = 0; i < paragraphs.Length; i++)
         {
-            var found = paragraphs[i].Length < 40 ? default : Of(text.Substring(paragraphs[i].Start, paragraphs[i].Length), whole == "und" ? "" : whole);
+            var end = paragraphs[i].Start + paragraphs[i].Length;
+            int all = 0, hits = 0;
+            for (; word < words.Length && words[word].Start < end; word++, all++)
+                if (words[word].Length > 1 && own is not null && own.Contains(words[word].Hash)) hits++;
+            // A paragraph that its language's function words hold together needs no second opinion.
+            var found = paragraphs[i].Length < 40 || hits >= 4 && hits * 4 >= all ? default : Of(text.Substring(paragraphs[i].Start, paragraphs[i].Length), whole == "und" ? "" : whole);
             languages[i] = found is { IsSure: true } ? found.Language : whole;
             others |= languages[i] != whole;
         }
         return others ? languages : [];
     }
 
+    // The beginning, the middle and the end of a long text say as much of its language as all of it.
+    private static string Sample(string text)
+    {
+        const int part = 800;
+        if (text.Length <= 4 * part) return text;
+        string From(int start)
+        {
+            var space = text.IndexOf(' ', start, part / 4);
+            return text.Substring(space < 0 ? start : space, part);
+        }
+        return $"{text.AsSpan(0, part)}\n{From(text.Length / 2)}\n{From(text.Length - 2 * part)}";
+    }
+
     private static void Add(Dictionary<string, double> scores, string language, double worth) => scores[language] = scores.GetValueOrDefault(language) + worth;
 
-    private static double FunctionShare(TextSpan[] words, string language)
+    // For each language the share of words that are its function words; a single letter is as likely a name's.
+    private static Dictionary<string, double> FunctionShares(ReadOnlySpan<TextSpan> words)
     {
-        if (words.Length == 0 || LanguageGuess.StopWordHashes(language) is not { } known) return 0;
-        var hits = 0.0;
+        Span<double> hits = stackalloc double[64];
+        hits.Clear();
         foreach (var word in words)
-            if (known.Contains(word.Hash)) hits += word.Length > 1 ? 1 : 0.4;
-        return hits / Math.Max(words.Length, 4);
+        {
+            if (!LanguageGuess.StopWordLanguages.TryGetValue(word.Hash, out var languages)) continue;
+            for (; languages != 0; languages &= languages - 1) hits[System.Numerics.BitOperations.TrailingZeroCount(languages)] += word.Length > 1 ? 1 : 0.4;
+        }
+        var shares = new Dictionary<string, double>(StringComparer.Ordinal);
+        for (var i = 0; i < LanguageGuess.Languages.Count; i++)
+            if (hits[i] > 0) shares[LanguageGuess.Languages[i]] = hits[i] / Math.Max(words.Length, 4);
+        return shares;
     }
 }

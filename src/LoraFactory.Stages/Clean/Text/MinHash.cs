@@ -25,7 +25,7 @@ internal static class MinHash
         if (words.Length == 0) return null;
         var runs = Math.Max(1, words.Length - RunLength + 1);
         var hashes = new ulong[runs];
-        for (var i = 0; i < runs; i++) hashes[i] = TextTokens.HashOfRun(words.AsSpan(i, Math.Min(RunLength, words.Length - i)));
+        for (var i = 0; i < runs; i++) hashes[i] = text.RunHash(i, Math.Min(RunLength, words.Length - i));
         return Of(hashes);
     }
 

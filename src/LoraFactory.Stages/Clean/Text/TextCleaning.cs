@@ -14,16 +14,19 @@ internal sealed class TextCleaning(CleanOptions options)
     public string Key => replaces ? "" : " personal";
 
     /// <summary>A page's main text.</summary>
-    public string Page(string text, TextChanges changes)
+    public string Page(string text, TextChanges changes) => Cut(text, changes).Text;
+
+    /// <summary>A page's main text, cleaned and cut.</summary>
+    public TextTokens Cut(string text, TextChanges changes)
     {
         // What one step takes away may bring together what another one looks for: until nothing changes, mostly once.
-        for (var round = 0; round < MostRounds; round++)
+        for (var round = 0; ; round++)
         {
-            var cleaned = BoilerplateLines.Remove(Line(text, changes), changes);
-            if (ReferenceEquals(cleaned, text) || cleaned == text) break;
-            text = cleaned;
+            var tokens = TextTokens.Of(Line(text, changes));
+            var kept = BoilerplateLines.Remove(tokens, changes);
+            if ((ReferenceEquals(kept, tokens.Text) && (ReferenceEquals(kept, text) || kept == text)) || round == MostRounds) return tokens;
+            text = kept;
         }
-        return text;
     }
 
     /// <summary>A caption or another short text of the page.</summary>

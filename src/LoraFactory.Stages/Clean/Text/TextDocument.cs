@@ -25,6 +25,8 @@ internal sealed record TextDocument
     public IReadOnlyDictionary<string, string> Furniture { get; init; } = new Dictionary<string, string>();
     /// <summary>How often the text was changed in which way: "mojibake", "hidden_marks", "boilerplate_lines", "email" ….</summary>
     public IReadOnlyDictionary<string, int> Changes { get; init; } = new Dictionary<string, int>();
+    /// <summary>Words that were spelt anew, in order; <see cref="Spelling.Undo"/> brings back the text before.</summary>
+    public IReadOnlyList<SpellingChange> Spelling { get; init; } = [];
     /// <summary>SHA-256 (hex) of the cleaned text in UTF-8; empty for an empty text.</summary>
     public string TextHash { get; init; } = "";
     /// <summary>Cleaned main text, a line per block.</summary>

@@ -90,7 +90,8 @@ internal static class TextRepair
             if (c is > ' ' and < '\u007f') continue;
             if (c == ' ' && i > 0 && i + 1 < text.Length && text[i - 1] is not (' ' or '\n') && text[i + 1] != '\n') continue;
             if (c == '\n' && i > 0 && i + 1 < text.Length && text[i - 1] is not (' ' or '\n')) continue;
-            if (char.IsLetter(c) && c < '\ufb00' && !char.IsSurrogate(c)) continue;
+            if (c is (>= '\u00a1' and <= '\u02ff' and not '\u00ad' and not 'ʼ') or '–' or '—' or '…' or '•' or '€' or (>= '\u3001' and <= '\u9fff')) continue;
+            if (c < '\ufb00' && char.IsLetter(c)) continue;
             return i > 0 && text[i - 1] is ' ' or '\n' ? i - 1 : i;
         }
         return -1;

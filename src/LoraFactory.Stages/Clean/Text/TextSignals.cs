@@ -18,7 +18,6 @@ internal sealed class TextSignals
 {
     private const int MostCompressed = 64 * 1024;
     private readonly HashTally tally = new();
-    private bool[] covered = [];
     private byte[] bytes = [];
 
     /// <summary>Signals by name, without those of <see cref="TextQuality"/>.</summary>
@@ -158,10 +157,9 @@ internal sealed class TextSignals
         var words = text.Words;
         double characters = text.WordCharacters;
         for (var length = 2; length <= 4; length++)
-            put($"text_top_{length}_gram_share", words.Length < length ? double.NaN : TopRun(words, length) / characters);
-        if (covered.Length < words.Length) covered = new bool[words.Length * 2];
+            put($"text_top_{length}_gram_share", words.Length < length ? double.NaN : TopRun(text, length) / characters);
         for (var length = 5; length <= 10; length++)
-            put($"text_duplicate_{length}_gram_share", words.Length < length ? double.NaN : RepeatedRuns(words, length) / characters);
+            put($"text_duplicate_{length}_gram_share", words.Length < length ? double.NaN : RepeatedRuns(text, length) / characters);
     }
 
     private void Twice(TextSpan[] parts, string name, Action<string, double> put)
@@ -180,36 +178,38 @@ internal sealed class TextSignals
     }
 
     // Characters of the run of words that covers most of the text; a run that stands there once covers nothing.
-    private double TopRun(TextSpan[] words, int length)
+    private double TopRun(TextTokens text, int length)
     {
+        var words = text.Words;
         tally.Clear(words.Length);
         var most = 0;
         for (var i = 0; i + length <= words.Length; i++)
         {
-            var run = words.AsSpan(i, length);
-            var count = tally.Add(TextTokens.HashOfRun(run));
+            var count = tally.Add(text.RunHash(i, length));
             if (count < 2) continue;
             var size = 0;
-            foreach (var word in run) size += word.Length;
+            foreach (var word in words.AsSpan(i, length)) size += word.Length;
             most = Math.Max(most, count * size);
         }
         return most;
     }
 
-    private double RepeatedRuns(TextSpan[] words, int length)
+    private double RepeatedRuns(TextTokens text, int length)
     {
+        var words = text.Words;
         tally.Clear(words.Length);
-        Array.Clear(covered, 0, words.Length);
+        int characters = 0, until = 0;
         for (var i = 0; i + length <= words.Length; i++)
-            if (tally.Add(TextTokens.HashOfRun(words.AsSpan(i, length))) > 1) Array.Fill(covered, true, i, length);
-        var characters = 0;
-        for (var i = 0; i < words.Length; i++)
-            if (covered[i]) characters += words[i].Length;
+        {
+            if (tally.Add(text.RunHash(i, length)) == 1) continue;
+            for (var word = Math.Max(i, until); word < i + length; word++) characters += words[word].Length;
+            until = i + length;
+        }
         return characters;
     }
 
     /// <summary>Bytes after DEFLATE at its fastest by bytes of UTF-8 before, of the first 64 KiB; NaN for an empty text.</summary>
-    private double CompressionRatio(string text)
+    internal double CompressionRatio(string text)
     {
         if (text.Length == 0) return double.NaN;
         if (bytes.Length < MostCompressed + 8) bytes = new byte[MostCompressed + 8];

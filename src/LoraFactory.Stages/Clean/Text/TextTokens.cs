@@ -17,7 +17,19 @@ internal sealed class TextTokens
 {
     private const ulong Seed = 14695981039346656037, Prime = 1099511628211;
 
-    private TextTokens(string text, TextSpan[] words, TextSpan[] lines, TextSpan[] paragraphs) => (Text, Words, Lines, Paragraphs) = (text, words, lines, paragraphs);
+    private const ulong Step = 0x9E3779B97F4A7C15;
+    private readonly ulong[] prefix;
+    private static readonly ulong[] Powers = [.. Enumerable.Range(0, MostRun + 1).Select(n => Enumerable.Repeat(Step, n).Aggregate(1ul, (power, step) => power * step))];
+
+    private TextTokens(string text, TextSpan[] words, TextSpan[] lines, TextSpan[] paragraphs)
+    {
+        (Text, Words, Lines, Paragraphs) = (text, words, lines, paragraphs);
+        prefix = new ulong[words.Length + 1];
+        for (var i = 0; i < words.Length; i++) prefix[i + 1] = prefix[i] * Step + BitMix(words[i].Hash);
+    }
+
+    /// <summary>Words of a run at most.</summary>
+    public const int MostRun = 10;
 
     /// <summary>The text.</summary>
     public string Text { get; }
@@ -56,20 +68,15 @@ internal sealed class TextTokens
         var space = false;
         foreach (var c in line)
         {
-            var now = char.IsWhiteSpace(c);
+            var now = c is ' ' or < (char)0x21 or > (char)0x7e && char.IsWhiteSpace(c);
             if (!(now && space)) hash = (hash ^ (now ? ' ' : c)) * Prime;
             space = now;
         }
         return hash;
     }
 
-    /// <summary>The hash of a run of words from the hashes of each.</summary>
-    public static ulong HashOfRun(ReadOnlySpan<TextSpan> words)
-    {
-        var hash = Seed;
-        foreach (var word in words) hash = BitMix(hash ^ word.Hash);
-        return hash;
-    }
+    /// <summary>Hash of the run of <paramref name="length"/> words (at most 10) from <paramref name="first"/> on: a polynomial of the words' hashes, from its prefixes.</summary>
+    public ulong RunHash(int first, int length) => prefix[first + length] - prefix[first] * Powers[length];
 
     private static ulong BitMix(ulong x)
     {
@@ -93,7 +100,7 @@ internal sealed class TextTokens
                 start = -1;
                 if (i + 1 < text.Length && IsPaired(text[i + 1])) words.Add(new(i, 2, HashOf(text.AsSpan(i, 2))));
             }
-            else if (char.IsLetterOrDigit(c))
+            else if (c < 128 ? char.IsAsciiLetterOrDigit(c) : char.IsLetterOrDigit(c))
             {
                 if (start < 0) (start, hash) = (i, Seed);
                 hash = (hash ^ Lower(c)) * Prime;
@@ -112,8 +119,8 @@ internal sealed class TextTokens
     private static TextSpan[] CutLines(string text, out TextSpan[] paragraphs)
     {
         var lines = new List<TextSpan>();
-        var blocks = new List<TextSpan>();
-        var (at, first, last, gaps) = (0, -1, 0, 0);
+        var breaks = new List<int>(); // lines that an empty one stands before
+        var (at, empty) = (0, false);
         while (at < text.Length)
         {
             var end = text.IndexOf('\n', at);
@@ -123,26 +130,32 @@ internal sealed class TextTokens
             while (to > from && char.IsWhiteSpace(text[to - 1])) to--;
             if (to > from)
             {
+                if (empty && lines.Count > 0) breaks.Add(lines.Count);
                 lines.Add(new(from, to - from, HashOfLine(text.AsSpan(from, to - from))));
-                if (first < 0) first = from;
-                last = to;
             }
-            else if (first >= 0)
-            {
-                gaps++;
-                blocks.Add(new(first, last - first, HashOfLine(text.AsSpan(first, last - first))));
-                first = -1;
-            }
+            empty = to == from;
             at = end + 1;
         }
-        if (first >= 0) blocks.Add(new(first, last - first, HashOfLine(text.AsSpan(first, last - first))));
-        paragraphs = gaps == 0 ? [.. lines] : [.. blocks];
-        return [.. lines];
+        var all = lines.ToArray();
+        paragraphs = breaks.Count == 0 ? all : Blocks(text, all, breaks);
+        return all;
+    }
+
+    private static TextSpan[] Blocks(string text, TextSpan[] lines, List<int> breaks)
+    {
+        var blocks = new TextSpan[breaks.Count + 1];
+        for (var i = 0; i < blocks.Length; i++)
+        {
+            var (first, last) = (lines[i == 0 ? 0 : breaks[i - 1]], lines[i == breaks.Count ? lines.Length - 1 : breaks[i] - 1]);
+            var length = last.Start + last.Length - first.Start;
+            blocks[i] = new(first.Start, length, HashOfLine(text.AsSpan(first.Start, length)));
+        }
+        return blocks;
     }
 
     /// <summary>Whether a character is neither letter, digit, white space, mark nor usual punctuation.</summary>
     public static bool IsSymbol(char c) =>
-        c is '#' or '*' or '|' or '\\' or '_' or '@' or '•' or '…' or '{' or '}'
+        !char.IsAsciiLetterOrDigit(c) && c != ' ' && (c is '#' or '*' or '|' or '\\' or '_' or '@' or '•' or '…' or '{' or '}'
         || (!char.IsLetterOrDigit(c) && !char.IsWhiteSpace(c) && !char.IsSurrogate(c) && !char.IsPunctuation(c)
-            && char.GetUnicodeCategory(c) is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark));
+            && char.GetUnicodeCategory(c) is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark)));
 }
