@@ -53,6 +53,8 @@ public sealed record Page
     public string? OptOut { get; init; }
     /// <summary>URL or text of the licence that the page states, null when it states none.</summary>
     public string? Licence { get; init; }
+    /// <summary>What the page said about its use; null in a run from before this was kept.</summary>
+    public Consent? Consent { get; init; }
     /// <summary>Pictures on the page, in document order.</summary>
     public IReadOnlyList<PagePicture> Pictures { get; init; } = [];
 }
@@ -78,6 +80,8 @@ public sealed record PagePicture
     public string Context { get; init; } = "";
     /// <summary>Licence stated for the picture or else for its page.</summary>
     public string? Licence { get; init; }
+    /// <summary>What the picture's own response said about its use; null where it was not fetched.</summary>
+    public Consent? Consent { get; init; }
     /// <summary>Opt-out found in the picture's own response headers, or else the page's.</summary>
     public string? OptOut { get; init; }
 }
@@ -115,6 +119,8 @@ public sealed record Record
     public string Language { get; init; } = "und";
     /// <summary>Licence, null when none was stated.</summary>
     public string? Licence { get; init; }
+    /// <summary>What was said about its use: what the picture's own response said, unless that is silent and its page was not.</summary>
+    public Consent? Consent { get; init; }
     /// <summary>What the name of its folder says of a picture of the user's own, "red boat" of "10_red boat"; empty where it says nothing.</summary>
     public string FolderWords { get; init; } = "";
     /// <summary>How often it is seen in a pass over the data, 10 in a folder "10_red boat"; at least 1.</summary>

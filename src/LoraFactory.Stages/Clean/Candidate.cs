@@ -19,6 +19,7 @@ internal sealed record Candidate
     public string PageTitle { get; init; } = "";
     public string Language { get; init; } = "und";
     public string? Licence { get; init; }
+    public Consent? Consent { get; init; }
     public IReadOnlyDictionary<string, double> TextSignals { get; init; } = new Dictionary<string, double>();
     public RepeatFolder? Folder { get; init; }
     public MeasuredPicture? Measured { get; init; }
@@ -74,6 +75,7 @@ internal sealed record Candidate
             PageTitle = PageTitle,
             Language = Language,
             Licence = Licence,
+            Consent = Consent,
             FolderWords = Folder?.Words ?? "",
             Repeats = Folder?.Repeats ?? 1,
             Signals = signals,

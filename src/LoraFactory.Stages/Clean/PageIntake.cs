@@ -141,6 +141,7 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
         PageTitle = Tidy(page.Page.Title),
         Language = page.Document.Language,
         Licence = picture.Licence ?? page.Page.Licence,
+        Consent = picture.Consent is { Verdict: not "silent" } own ? own : page.Page.Consent is { Verdict: not "silent" } whole ? whole : picture.Consent ?? page.Page.Consent,
     };
 
     private static Dictionary<string, double> Signals(TextDocument document, TopicRelevanceOf judged)

@@ -78,17 +78,25 @@ public sealed class CrawlStage : IStage
         using var fetcher = new PageFetcher(options, new AddressGuard(options.AllowPrivateHosts, options.Resolve), gates, context.Clock);
         var robots = new RobotsCache(options, fetcher, gates, context.Clock, frontier);
         var relevance = new TopicRelevance(seed);
-        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, new LinkPolicy(options, seed, relevance));
+        var policy = new LinkPolicy(options, seed, relevance, new ConsentLedger(context.Run));
+        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, policy);
         if (frontier.ForgetWhenFruitless()) context.Progress.Line("crawl: the last try fetched no page, so it begins anew");
-        await PlantAsync(seed, frontier, robots, token);
+        await PlantAsync(seed, frontier, robots, policy, token);
         await new CrawlLoop(context, frontier, robots, gates, visitor).RunAsync(token);
     }
 
     // Seed URLs, and the sitemaps that their hosts name in robots.txt.
-    private static async Task PlantAsync(Seed seed, Frontier frontier, RobotsCache robots, CancellationToken token)
+    private static async Task PlantAsync(Seed seed, Frontier frontier, RobotsCache robots, LinkPolicy policy, CancellationToken token)
     {
         var urls = seed.Urls.Select(u => new Uri(u)).ToList();
-        frontier.Commit(() => urls.ForEach(url => frontier.Add(new(url, UrlKind.Page, 0, 1))));
+        frontier.Commit(() =>
+        {
+            foreach (var item in urls.Select(url => new FrontierUrl(url, UrlKind.Page, 0, 1)))
+            {
+                if (policy.Withdrawn(item.Url.AbsoluteUri) is { } gone) frontier.AddDropped(item, gone);
+                else frontier.Add(item);
+            }
+        });
         var origins = urls.Select(u => new Uri(CanonicalUrl.Origin(u))).Distinct().ToList();
         var policies = await Task.WhenAll(origins.Select(o => robots.OfAsync(o, token)));
         frontier.Commit(() =>

@@ -116,6 +116,30 @@ public sealed partial class Frontier
         }
     });
 
+    /// <summary>Takes what was withdrawn out of a crawl's frontier, where there is one: it counts as dropped, and what was kept of it goes.</summary>
+    public static void Purge(string path, Withdrawal withdrawal)
+    {
+        if (!File.Exists(path) || KeyOf(path) is not { } key) return;
+        using var frontier = Open(path, key);
+        frontier.Commit(() =>
+        {
+            var db = frontier.tables.Db;
+            foreach (var (id, url, kind, state) in Sqlite.Rows(db, "SELECT id, url, kind, state FROM url", r => (r.GetInt64(0), r.GetString(1), r.GetInt32(2), r.GetInt32(3))).Where(u => withdrawal.Covers(u.Item2)).ToList())
+            {
+                var item = new FrontierUrl(new Uri(url), (UrlKind)kind, 0, 0);
+                if (state != 2) frontier.SetState(item, 2, new("withdrawn", withdrawal.Target));
+                Sqlite.Run(db, "DELETE FROM page WHERE id = $id; DELETE FROM picture WHERE id = $id; DELETE FROM visit WHERE id = $id", ("$id", id));
+            }
+            foreach (var (id, json) in Sqlite.Rows(db, "SELECT id, json FROM page", r => (r.GetInt64(0), r.GetString(1))))
+            {
+                var page = JsonSerializer.Deserialize<Page>(json, RunDirectory.Json)!;
+                if (!page.Pictures.Any(p => withdrawal.Covers(p.Url))) continue;
+                Sqlite.Run(db, "UPDATE page SET json = $json WHERE id = $id", ("$id", id), ("$json", JsonSerializer.Serialize(page with { Pictures = [.. page.Pictures.Where(p => !withdrawal.Covers(p.Url))] }, RunDirectory.Json)));
+            }
+        });
+        Sqlite.Run(frontier.tables.Db, "VACUUM"); // freed rows keep their bytes until then
+    }
+
     /// <summary>All pages by URL, pictures with what came of them.</summary>
     public IEnumerable<Page> AllPages()
     {
@@ -147,7 +171,7 @@ public sealed partial class Frontier
         var json = tables.FindPicture.First(transaction, r => r.GetString(0), FrontierTables.Key(UrlKind.Picture, picture.Url));
         if (json is null) return picture with { Refused = "not-reached" };
         var outcome = JsonSerializer.Deserialize<PictureOutcome>(json, RunDirectory.Json)!;
-        return picture with { BlobHash = outcome.BlobHash, Refused = outcome.Refused, MediaType = outcome.MediaType, OptOut = outcome.OptOut ?? picture.OptOut };
+        return picture with { BlobHash = outcome.BlobHash, Refused = outcome.Refused, MediaType = outcome.MediaType, OptOut = outcome.OptOut ?? picture.OptOut, Consent = outcome.Consent };
     }
 }
 

@@ -1,3 +1,5 @@
+using LoraFactory.Flow;
+
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>What a URL is fetched as.</summary>
@@ -23,7 +25,11 @@ public sealed record FrontierUrl(Uri Url, UrlKind Kind, int Depth, double Priori
 /// <param name="Refused">Why it was refused.</param>
 /// <param name="MediaType">Media type of the response.</param>
 /// <param name="OptOut">Refusal of training found for it.</param>
-public sealed record PictureOutcome(string? BlobHash, string? Refused, string? MediaType, string? OptOut);
+public sealed record PictureOutcome(string? BlobHash, string? Refused, string? MediaType, string? OptOut)
+{
+    /// <summary>What its response said about its use.</summary>
+    public Consent? Consent { get; init; }
+}
 
 /// <summary>A host with work, as <see cref="Frontier.NextRound"/> asks about it.</summary>
 /// <param name="Name">Host name.</param>

@@ -7,7 +7,8 @@ namespace LoraFactory.Stages.Crawl;
 /// <param name="options">Depth and hosts.</param>
 /// <param name="seed">The seed, for its hosts.</param>
 /// <param name="relevance">How much words are about the topic.</param>
-public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance relevance)
+/// <param name="withdrawn">What may not be fetched any more.</param>
+public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance relevance, ConsentLedger withdrawn)
 {
     private const int MostSegments = 24, Repeats = 3, MostAlike = 4;
 
@@ -51,8 +52,12 @@ public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance r
         return true;
     }
 
+    /// <summary>The refusal of an address that was withdrawn from the run; null where it was not.</summary>
+    public Refusal? Withdrawn(string address) => withdrawn.Of(address) is { } entry ? new("withdrawn", entry.Target) : null;
+
     private Refusal? Refuse(FrontierUrl item)
     {
+        if (Withdrawn(item.Url.AbsoluteUri) is { } gone) return gone;
         if (options.SeedHostsOnly && !seedHosts.Contains(item.Url.Host)) return new("off-host", item.Url.Host);
         if (item.Depth > options.MaxDepth) return new("depth", $"{item.Depth} links from the seed, at most {options.MaxDepth}");
         var path = item.Url.AbsolutePath;

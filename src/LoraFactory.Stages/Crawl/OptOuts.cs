@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using LoraFactory.Flow;
 
 namespace LoraFactory.Stages.Crawl;
 
@@ -41,10 +42,25 @@ public sealed class OptOuts(string userAgent)
         if (page.Robots.SelectMany(Split).FirstOrDefault(refusing.Contains) is { } meta) return $"robots-meta:{meta}";
         if (Tdm(url, policy, headers, page) is { } tdm) return tdm;
         foreach (var signal in policy.Rules.ContentSignals.Concat(Values(headers, "content-signal")))
-            if (SignalRefuses(signal)) return "content-signal:ai-train=no";
+            if (SignalSays(signal, "no")) return "content-signal:ai-train=no";
         foreach (var usage in policy.Rules.ContentUsage(url.AbsoluteUri).Concat(Values(headers, "content-usage")))
-            if (UsageRefuses(usage)) return "content-usage:train-ai=n";
+            if (UsageSays(usage, "n")) return "content-usage:train-ai=n";
         return null;
+    }
+
+    /// <summary>What a resource says about its use, to be kept with it; parameters as of <see cref="Find"/>.</summary>
+    public Consent Judge(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page, bool image, DateTimeOffset at)
+    {
+        if (Find(url, policy, headers, page, image) is { } refusal) return new("refused", refusal, at, url.AbsoluteUri);
+        return Permission(url, policy, headers, page) is { } permission ? new("allowed", permission, at, url.AbsoluteUri) : new("silent", null, at, url.AbsoluteUri);
+    }
+
+    private static string? Permission(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page)
+    {
+        if (policy.Rules.ContentSignals.Concat(Values(headers, "content-signal")).Any(s => SignalSays(s, "yes"))) return "content-signal:ai-train=yes";
+        if (policy.Rules.ContentUsage(url.AbsoluteUri).Concat(Values(headers, "content-usage")).Any(u => UsageSays(u, "y"))) return "content-usage:train-ai=y";
+        if (page.TdmReservation?.Trim() == "0") return "tdmrep-meta:tdm-reservation=0";
+        return Values(headers, "tdm-reservation").LastOrDefault()?.Trim() == "0" ? "tdmrep-header:tdm-reservation=0" : null;
     }
 
     /// <summary>Does the page ask that its links not be followed?</summary>
@@ -91,25 +107,25 @@ public sealed class OptOuts(string userAgent)
         return string.IsNullOrEmpty(found) ? null : $"{found}:tdm-reservation=1";
     }
 
-    private static bool SignalRefuses(string value) => value.Split(',').Any(pair =>
+    private static bool SignalSays(string value, string word) => value.Split(',').Any(pair =>
     {
         var equals = pair.IndexOf('=');
         return equals > 0 && pair[..equals].Trim().Equals("ai-train", StringComparison.OrdinalIgnoreCase)
-            && pair[(equals + 1)..].Trim().Equals("no", StringComparison.OrdinalIgnoreCase);
+            && pair[(equals + 1)..].Trim().Equals(word, StringComparison.OrdinalIgnoreCase);
     });
 
     // A structured-field dictionary (RFC 9651): the last value of a key counts; parameters after ";" do not. Keys of any case are read: that is the stricter way.
-    private static bool UsageRefuses(string value)
+    private static bool UsageSays(string value, string word)
     {
-        var refuses = false;
+        var says = false;
         foreach (var member in value.Split(','))
         {
             var bare = member.Split(';')[0];
             var equals = bare.IndexOf('=');
             var key = (equals < 0 ? bare : bare[..equals]).Trim().ToLower(CultureInfo.InvariantCulture);
-            if (key is "train-ai" or "genai") refuses = equals > 0 && bare[(equals + 1)..].Trim() is "n" or "N";
+            if (key is "train-ai" or "genai") says = equals > 0 && bare[(equals + 1)..].Trim().Equals(word, StringComparison.OrdinalIgnoreCase);
         }
-        return refuses;
+        return says;
     }
 }
 

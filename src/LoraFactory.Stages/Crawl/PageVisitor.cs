@@ -54,9 +54,10 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
     private async Task<Visit> KeptAsync(FrontierUrl item, Fetched answer, ParsedPage parsed, CancellationToken token)
     {
         var origin = await robots.OfAsync(answer.FinalUrl, token);
-        var optOut = optOuts.Find(answer.FinalUrl, origin, answer.Headers, parsed.Statements, image: true);
+        var consent = optOuts.Judge(answer.FinalUrl, origin, answer.Headers, parsed.Statements, image: true, answer.At);
+        var optOut = consent.Verdict == "refused" ? consent.Signal : null;
         var hash = run.PutBlob(answer.Body, durable: false);
-        var pictures = optOut is null ? parsed.Pictures : [.. parsed.Pictures.Select(p => p with { OptOut = optOut, Refused = "opt-out:" + optOut })];
+        var pictures = parsed.Pictures.Select(p => optOut is not null ? p with { OptOut = optOut, Refused = "opt-out:" + optOut } : policy.Withdrawn(p.Url) is not null ? p with { Refused = "withdrawn" } : p).ToList();
         var page = new Page
         {
             Id = ContentId.Of(item.Url.AbsoluteUri, hash),
@@ -76,6 +77,7 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
             Modified = parsed.Reading.Modified,
             SiteName = parsed.Reading.SiteName,
             OptOut = optOut,
+            Consent = consent,
             Licence = parsed.Licence,
             Pictures = pictures,
         };
@@ -100,9 +102,10 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
         var answer = await fetcher.GetAsync(item.Url, order, token);
         var refusal = answer.Refusal ?? PictureType.JudgeBody(answer.MediaType, answer.Body);
         var media = answer.MediaType.Length > 0 ? answer.MediaType : null;
+        var consent = robots.Known(CanonicalUrl.Origin(answer.FinalUrl)) is { } origin && answer.Status == 200 ? optOuts.Judge(answer.FinalUrl, origin, answer.Headers, PageStatements.None, image: true, answer.At) : null;
         var outcome = refusal is null
-            ? new PictureOutcome(run.PutBlob(answer.Body, durable: false), null, PictureType.Sniff(answer.Body) ?? media, null)
-            : new PictureOutcome(null, refusal.Reason, media, optOut);
+            ? new PictureOutcome(run.PutBlob(answer.Body, durable: false), null, PictureType.Sniff(answer.Body) ?? media, null) { Consent = consent }
+            : new PictureOutcome(null, refusal.Reason, media, optOut) { Consent = consent };
         return new(item, refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, Picture = outcome };
     }
 

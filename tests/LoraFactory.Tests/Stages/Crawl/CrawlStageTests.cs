@@ -53,6 +53,8 @@ public sealed class CrawlStageTests(DemoCrawl crawl)
     {
         var page = Assert.Single(crawl.Pages, p => new Uri(p.Url).Host == "optout.test");
         Assert.Equal("x-robots-tag:noai", page.OptOut);
+        Assert.Equal(("refused", "x-robots-tag:noai", page.FinalUrl, page.FetchedAt), (page.Consent!.Verdict, page.Consent.Signal, page.Consent.Url, page.Consent.At));
+        Assert.All(crawl.Pages.SelectMany(p => p.Pictures).Where(p => p.BlobHash is not null), p => Assert.Equal(("silent", p.Url), (p.Consent!.Verdict, p.Consent.Url)));
         Assert.Equal(3, page.Pictures.Count);
         Assert.All(page.Pictures, p => Assert.Equal(("opt-out:x-robots-tag:noai", null), (p.Refused, p.BlobHash)));
         Assert.DoesNotContain(crawl.Requests, r => r.Host == "optout.test" && r.Path.StartsWith("/img/", StringComparison.Ordinal));
@@ -172,8 +174,16 @@ public sealed class CrawlStageTests(DemoCrawl crawl)
         },
     };
 
+    /// <summary>A page without the times at which it and its pictures came.</summary>
+    internal static Page Timeless(Page page) => page with
+    {
+        FetchedAt = default,
+        Consent = page.Consent! with { At = default },
+        Pictures = [.. page.Pictures.Select(p => p.Consent is null ? p : p with { Consent = p.Consent with { At = default } })],
+    };
+
     private static IEnumerable<string> Lines(StageContext context, string name) =>
-        RunDirectory.ReadLines<Page>(context.Run.File(StageName.Crawl, name)).Select(p => JsonSerializer.Serialize(p with { FetchedAt = default }, RunDirectory.Json));
+        RunDirectory.ReadLines<Page>(context.Run.File(StageName.Crawl, name)).Select(p => JsonSerializer.Serialize(Timeless(p), RunDirectory.Json));
 }
 
 /// <summary>One crawl of the demo web, looked at by many tests.</summary>

@@ -127,7 +127,7 @@ public sealed class FrontierTests : IDisposable
     }
 
     private static IEnumerable<string> Pages(RunDirectory run) =>
-        RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl")).Select(p => JsonSerializer.Serialize(p with { FetchedAt = default }, RunDirectory.Json));
+        RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl")).Select(p => JsonSerializer.Serialize(CrawlStageTests.Timeless(p), RunDirectory.Json));
 
     private Frontier Open() => Frontier.Open(folder.File("f.db"), "k");
 
