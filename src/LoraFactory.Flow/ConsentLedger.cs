@@ -7,6 +7,11 @@ namespace LoraFactory.Flow;
 /// <param name="Url">The address that said so.</param>
 public sealed record Consent(string Verdict, string? Signal, DateTimeOffset At, string Url);
 
+/// <summary>A line of 2-clean/consent.jsonl. Apart from the records, so that a new crawl of an unchanged web, which asks at another time, makes the same records.</summary>
+/// <param name="Record">Id of the <see cref="Flow.Record"/>.</param>
+/// <param name="Consent">What was said about its use: what the picture's own response said, unless that is silent and its page was not.</param>
+public sealed record RecordConsent(string Record, Consent Consent);
+
 /// <summary>Something that may not be used any more.</summary>
 /// <param name="Target">A URL, a URL ending in "/" for all below it, or a host with its sub-domains.</param>
 /// <param name="At">When it was withdrawn, UTC.</param>

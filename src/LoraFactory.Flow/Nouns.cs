@@ -119,8 +119,6 @@ public sealed record Record
     public string Language { get; init; } = "und";
     /// <summary>Licence, null when none was stated.</summary>
     public string? Licence { get; init; }
-    /// <summary>What was said about its use: what the picture's own response said, unless that is silent and its page was not.</summary>
-    public Consent? Consent { get; init; }
     /// <summary>What the name of its folder says of a picture of the user's own, "red boat" of "10_red boat"; empty where it says nothing.</summary>
     public string FolderWords { get; init; } = "";
     /// <summary>How often it is seen in a pass over the data, 10 in a folder "10_red boat"; at least 1.</summary>

@@ -58,6 +58,7 @@ public static class ConsentPurge
                 hashes.Add(record.BlobHash);
                 return null;
             });
+            Rewrite<RecordConsent>(Path.Combine(folder, "consent.jsonl"), dry, line => records.Contains(line.Record) ? null : line);
             Rewrite<JsonElement?>(Path.Combine(folder, "documents.jsonl"), dry, line => Names(line!.Value, withdrawal) ? null : line);
         }
         foreach (var folder in Folders(run, StageName.Label))

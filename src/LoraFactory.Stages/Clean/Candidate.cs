@@ -75,7 +75,6 @@ internal sealed record Candidate
             PageTitle = PageTitle,
             Language = Language,
             Licence = Licence,
-            Consent = Consent,
             FolderWords = Folder?.Words ?? "",
             Repeats = Folder?.Repeats ?? 1,
             Signals = signals,

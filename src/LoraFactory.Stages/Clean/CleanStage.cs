@@ -73,6 +73,7 @@ public sealed class CleanStage(IEncoders? encoders = null) : IStage
         var seen = kept.Count + drops.Count;
         KeptShare.Require(kept.Count, counts, options, IsFolder(context.Recipe));
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, "records.jsonl"), kept.Select(candidate => candidate.ToRecord()));
+        RunDirectory.WriteLines(context.Run.File(StageName.Clean, "consent.jsonl"), kept.Where(candidate => candidate.Consent is not null).Select(candidate => new RecordConsent(candidate.Id, candidate.Consent!)));
         return new StageOutcome(seen, kept.Count, counts, $"{kept.Count} of {seen} pictures kept{KeptShare.Commonest(counts)}");
     }
 

@@ -17,6 +17,10 @@ public sealed class CrawledDemoTests(DemoCrawl crawl)
         await CleanAsync(crawl.Run);
         var records = CleanStageTests.Records(crawl.Run);
         AssertTrue(records);
+        // What was said about each picture's use, when, and where.
+        var consent = RunDirectory.ReadLines<RecordConsent>(crawl.Run.File(StageName.Clean, "consent.jsonl")).ToDictionary(c => c.Record, c => c.Consent);
+        Assert.All(records, record => Assert.Equal((record.PictureUrl, "silent"), (consent[record.Id].Url, consent[record.Id].Verdict)));
+        Assert.All(consent.Values, c => Assert.NotEqual(default, c.At));
         // Lineage: every record names a page of the crawl, and that page shows the picture.
         var pages = crawl.Pages.ToDictionary(page => page.Id);
         Assert.All(records, record => Assert.Contains(pages[record.PageId].Pictures, picture => picture.BlobHash == record.BlobHash));
