@@ -2,6 +2,8 @@ namespace LoraFactory.Pages.Html;
 
 internal sealed partial class ArticleFinder
 {
+    private const int FarMore = 5;
+
     private List<int> Choose(Effort effort)
     {
         var top = Top();
@@ -10,6 +12,7 @@ internal sealed partial class ArticleFinder
         if (tree[best].Tag == Tag.Body) return [0];
         best = Shared(top) ?? best;
         best = Climbed(best, effort);
+        best = Widened(best);
         return Joined(best);
     }
 
@@ -60,6 +63,15 @@ internal sealed partial class ArticleFinder
         }
         for (var at = Above(best); at > 0 && Children(at).Count() == 1; at = Above(at)) best = at;
         return best;
+    }
+
+    // Where far more long paragraphs stand elsewhere under the same roof, the roof is the article: its parts lie in boxes of their own.
+    private int Widened(int best)
+    {
+        var widest = best;
+        for (var at = Above(best); at > 0; at = Above(at))
+            if (prose[at] > FarMore * prose[widest] && sums[at].LinkDensity < 0.35) widest = at;
+        return widest;
     }
 
     private List<int> Joined(int best)

@@ -28,13 +28,14 @@ internal static class EffortExtensions
 /// </summary>
 internal sealed partial class ArticleFinder
 {
-    private const int EnoughText = 500, FewWords = 120, LeastParagraph = 25, ScoredAncestors = 5, TopCandidates = 5;
+    private const int EnoughText = 500, FewWords = 120, LeastParagraph = 25, LongParagraph = 80, ScoredAncestors = 5, TopCandidates = 5;
 
     private readonly PageTree tree;
     private readonly PageSums sums;
     private readonly string title;
     private readonly double[] scores;
     private readonly bool[] isScored;
+    private readonly int[] prose;
     private readonly bool[] isParagraph;
     private readonly bool[] isDissolved;
 
@@ -46,6 +47,7 @@ internal sealed partial class ArticleFinder
         sums = new(tree);
         scores = new double[tree.Count];
         isScored = new bool[tree.Count];
+        prose = new int[tree.Count];
         isParagraph = new bool[tree.Count];
         isDissolved = new bool[tree.Count];
     }
@@ -76,6 +78,7 @@ internal sealed partial class ArticleFinder
         sums.Restore();
         sums.SumUp();
         Array.Clear(scores);
+        Array.Clear(prose);
         Array.Clear(isScored);
         Array.Clear(isParagraph);
         Array.Clear(isDissolved);
@@ -157,6 +160,7 @@ internal sealed partial class ArticleFinder
         }
         for (var i = 0; i < tree.Count; i++)
             if (isScored[i]) scores[i] *= 1 - sums[i].LinkDensity;
+        for (var i = tree.Count - 1; i > 0; i--) prose[tree[i].Parent] += prose[i];
     }
 
     // A division without blocks is a paragraph by another name; loose words beside blocks are one too.
@@ -227,6 +231,7 @@ internal sealed partial class ArticleFinder
         var score = 2 + words.Commas + Math.Min(words.Text / 100, 3);
         var at = above;
         while (at >= 0 && isDissolved[at]) at = tree[at].Parent;
+        if (at >= 0 && words.Text >= LongParagraph && words.LinkDensity < 0.25) prose[at] += words.Text;
         for (var level = 0; at >= 0 && level < ScoredAncestors; level++, at = Above(at))
         {
             if (!isScored[at])
