@@ -71,38 +71,44 @@ public static class PercentEncoding
             Append(ref url, text, plain);
             return;
         }
+        var writer = encoding.CodePage is >= 50220 and <= 50222 ? new Iso2022JpWriter() : null;
         var silent = Encoding.GetEncoding(encoding.CodePage, new EncoderReplacementFallback(""), DecoderFallback.ReplacementFallback);
-        var run = new StringBuilder();
+        var octets = new List<byte>();
         while (!text.IsEmpty)
         {
             Rune.DecodeFromUtf16(text, out var rune, out var length); // half a pair is U+FFFD
             text = text[length..];
-            if (OfStandard(rune, encoding.CodePage) is { } said && silent.GetByteCount(said) > 0)
-            {
-                run.Append(said);
-                continue;
-            }
-            Flush(ref url, run, plain, silent);
+            if (writer?.Write(rune, octets) ?? Write(rune, silent, octets)) continue;
+            Flush(ref url, octets, plain);
             url.Append(string.Create(CultureInfo.InvariantCulture, $"%26%23{(rune.Value is 0x0E or 0x0F or 0x1B ? 0xFFFD : rune.Value)}%3B"));
         }
-        Flush(ref url, run, plain, silent);
+        writer?.End(octets);
+        Flush(ref url, octets, plain);
     }
 
-    private static void Flush(ref UrlText url, StringBuilder run, SearchValues<char> plain, Encoding encoding)
+    private static bool Write(Rune rune, Encoding silent, List<byte> octets)
     {
-        foreach (var octet in encoding.GetBytes(run.ToString()))
+        if (OfStandard(rune, silent.CodePage) is not { } said || silent.GetBytes(said) is not { Length: > 0 } written) return false;
+        octets.AddRange(written);
+        return true;
+    }
+
+    private static void Flush(ref UrlText url, List<byte> octets, SearchValues<char> plain)
+    {
+        foreach (var octet in octets)
         {
             if (octet < 0x80 && plain.Contains((char)octet)) url.Append((char)octet);
             else url.AppendEscaped(octet);
         }
-        run.Clear();
+        octets.Clear();
     }
 
     // What to encode of a character where the Encoding Standard's encoders differ from the runtime's tables; null where it has no bytes.
     private static string? OfStandard(Rune rune, int codePage) => (codePage, rune.Value) switch
     {
-        (932, 0x2212) => "\uFF0D",
-        ( >= 50220 and <= 50222, 0x0E or 0x0F or 0x1B) => null, // would be read as shifts
+        (932 or 51932, 0x2212) => "\uFF0D",
+        (932 or 51932, 0xA5) => "\\",
+        (932 or 51932, 0x203E) => "~",
         (54936 or 936, 0xE5E5) => null,
         _ => rune.ToString(),
     };

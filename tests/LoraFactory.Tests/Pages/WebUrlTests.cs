@@ -77,6 +77,15 @@ public sealed class WebUrlTests
         Assert.Equal("http://a.test/%C3%BC?" + expected, CanonicalUrl.Parse("/ü?" + text, new Uri("http://a.test/"), encoding)?.AbsoluteUri);
     }
 
+    [Theory]
+    [InlineData("iso-2022-jp", "日¥a\\b", "%1B$BF|%1B(J\\a%1B(B\\b")]
+    [InlineData("iso-2022-jp", "ｱ†ü", "%1B$B%%22%22w%1B(B%26%23252%3B")]
+    [InlineData("iso-2022-jp", "a\u000Eb", "a%26%2365533%3Bb")]
+    [InlineData("shift_jis", "‾−", "~%81|")]
+    [InlineData("euc-jp", "¥−", "\\%A1%DD")]
+    public void Japanese_encodings_write_what_the_runtime_s_tables_lack(string label, string text, string expected) =>
+        Assert.Equal(expected, PercentEncoding.OfQuery(text, PageEncoding.OfLabel(label)!));
+
     [Fact]
     public void Escapes_are_decoded_and_stray_ones_kept()
     {
