@@ -17,7 +17,7 @@ public sealed class BenchCommand : ICommandFile
     /// <inheritdoc/>
     public Command Build(CommandWorld world) => new("bench", "Measure speed and memory on this machine: one JSON line each")
     {
-        Train(world), Draw(world), Embed(world), Operators(world), Load(world), Clean(world), CrawlBench.CrawlCommand(world), CrawlBench.WebCommand(world), ExtractBench.Command(world),
+        Train(world), Draw(world), Embed(world), Operators(world), Load(world), Clean(world), CrawlBench.CrawlCommand(world), CrawlBench.WebCommand(world), FrontierBench.Command(world), ExtractBench.Command(world),
     };
 
     private static Command Train(CommandWorld world)
