@@ -13,7 +13,7 @@ internal sealed class FrontierTables : IDisposable
         CREATE TABLE IF NOT EXISTS url(
           id INTEGER PRIMARY KEY, url TEXT NOT NULL, kind INTEGER NOT NULL, host INTEGER NOT NULL, state INTEGER NOT NULL,
           depth INTEGER NOT NULL, priority REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, reason TEXT, detail TEXT);
-        CREATE INDEX IF NOT EXISTS url_queue ON url(host, kind, priority DESC, depth, id) WHERE state = 0;
+        CREATE INDEX IF NOT EXISTS url_queue ON url(host, kind, priority DESC, depth, url) WHERE state = 0;
         CREATE TABLE IF NOT EXISTS host(
           id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, queued INTEGER NOT NULL DEFAULT 0, best REAL NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
           misses INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, missing INTEGER NOT NULL DEFAULT 0, ready REAL NOT NULL DEFAULT 0, closed TEXT);
@@ -40,7 +40,7 @@ internal sealed class FrontierTables : IDisposable
         FindHost = new(Db, "SELECT id, queued, best, pages, misses, failures, missing, ready, closed FROM host WHERE name = $0");
         AddHost = new(Db, "INSERT INTO host(name) VALUES ($0)");
         SetHost = new(Db, "UPDATE host SET queued = $1, best = $2, pages = $3, misses = $4, failures = $5, missing = $6, ready = $7, closed = $8 WHERE id = $0");
-        Queue = new(Db, "SELECT url, depth, priority FROM url WHERE host = $0 AND kind = $1 AND state = 0 ORDER BY priority DESC, depth, id LIMIT $2");
+        Queue = new(Db, "SELECT url, depth, priority FROM url WHERE host = $0 AND kind = $1 AND state = 0 ORDER BY priority DESC, depth, url LIMIT $2");
         Best = new(Db, "SELECT priority FROM url WHERE host = $0 AND kind = $1 AND state = 0 ORDER BY priority DESC LIMIT 1");
         CloseQueue = new(Db, "UPDATE url SET state = 2, reason = $2, detail = $3 WHERE host = $0 AND kind = $1 AND state = 0");
         AddPage = new(Db, "INSERT OR REPLACE INTO page VALUES ($0, $1, $2, $3)");
