@@ -88,6 +88,9 @@ public sealed record CrawlOptions
     /// <summary>Pages of one host.</summary>
     [Option("Pages fetched from one host at most.", Min = 1, Max = 10_000_000, Unit = "pages")]
     public int MaxPagesPerHost { get; init; } = 200;
+    /// <summary>Pages of one registered domain.</summary>
+    [Option("Pages fetched from one registered domain at most, over all its hosts (a.example.co.uk and b.example.co.uk are one), so that a site that makes up host names ends too; 0 is five times crawl.max_pages_per_host.", Min = 0, Max = 10_000_000, Unit = "pages")]
+    public int MaxPagesPerSite { get; init; }
     /// <summary>Pictures.</summary>
     [Option("Pictures kept at most; at most four times as many, or fifty, are asked for; 0 fetches none.", Min = 0, Max = 10_000_000, Unit = "pictures")]
     public int MaxPictures { get; init; } = 2000;

@@ -52,8 +52,12 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         var now = Now();
         if (frontier.EarliestReady(now) is { } ready) nextReady = TimeSpan.FromSeconds(ready - now);
         var budget = new RoundBudget(Left(UrlKind.Page, options.MaxPages, frontier.Pages), options.MaxPagesPerHost, Left(UrlKind.Picture, options.MaxPictures, frontier.Pictures), (int)Math.Max(0, MaxSitemaps - frontier.Asked(UrlKind.Sitemap)));
-        var round = frontier.NextRound(options.Concurrency * 4, host => Quota(host, now), budget);
-        return round.Count == 0 ? round : record.WithoutTraps(round);
+        while (true)
+        {
+            var round = frontier.NextRound(options.Concurrency * 4, host => Quota(host, now), budget);
+            var worthwhile = round.Count == 0 ? round : record.Worthwhile(round);
+            if (worthwhile.Count > 0 || round.Count == 0) return worthwhile; // where all of it was dropped, there may be more
+        }
     }
 
     // Pages or pictures that may still be asked for: of a web that answers nothing but errors, no more than a few times the budget.

@@ -21,11 +21,13 @@ internal sealed class CrawlRecord
     private readonly HashSet<(string Host, long Shape)> traps = [];
     private readonly SortedDictionary<string, int> reasons = new(StringComparer.Ordinal);
     private readonly bool begunAnew;
+    private readonly SiteBudget sites;
 
     public CrawlRecord(StageContext context, Frontier frontier, HostGates gates)
     {
         (options, this.frontier, this.gates, clock) = (context.Recipe.Crawl, frontier, gates, context.Clock);
         begunAnew = !frontier.HasKeptVisits;
+        sites = new(options.MaxPagesPerSite > 0 ? options.MaxPagesPerSite : (int)Math.Min(int.MaxValue, 5L * options.MaxPagesPerHost), frontier.PagesByHost());
     }
 
     /// <summary>Whether visits of a process that was killed may still have to be recorded.</summary>
@@ -40,17 +42,23 @@ internal sealed class CrawlRecord
         return string.Join(", ", words);
     }
 
-    /// <summary>A round without addresses that lead into a trap by now; those are dropped.</summary>
-    public IReadOnlyList<FrontierUrl> WithoutTraps(IReadOnlyList<FrontierUrl> round)
+    /// <summary>A round without pages that are not worth asking for by now, since they lead into a trap or their domain is full; those are dropped.</summary>
+    public IReadOnlyList<FrontierUrl> Worthwhile(IReadOnlyList<FrontierUrl> round)
     {
-        if (traps.Count == 0) return round;
-        var trapped = round.Where(i => i.Kind == UrlKind.Page && traps.Contains((i.Url.Host, PageShape.Of(i.Url)))).ToHashSet();
-        if (trapped.Count == 0) return round;
+        var refused = round.Where(i => i.Kind == UrlKind.Page).Select(i => (Item: i, Refusal: Refuse(i))).Where(r => r.Refusal is not null).ToList();
+        if (refused.Count == 0) return round;
         frontier.Commit(() =>
         {
-            foreach (var item in trapped) Drop(item, Trap(item));
+            foreach (var (item, refusal) in refused) Drop(item, refusal!);
         });
-        return [.. round.Where(i => !trapped.Contains(i))];
+        var gone = refused.Select(r => r.Item).ToHashSet();
+        return [.. round.Where(i => !gone.Contains(i))];
+    }
+
+    private Refusal? Refuse(FrontierUrl item)
+    {
+        if (traps.Count > 0 && traps.Contains((item.Url.Host, PageShape.Of(item.Url)))) return Trap(item);
+        return sites.Refuse(item.Url.Host);
     }
 
     /// <summary>Records visits in their order.</summary>
@@ -89,6 +97,7 @@ internal sealed class CrawlRecord
         var page = visit.Page!;
         if (page.FinalUrl != page.Url) frontier.AddDropped(visit.Item with { Url = new Uri(page.FinalUrl) }, new("duplicate-url", page.Url));
         frontier.PutPage(page, visit.Item.Url.Host, page.Relevance < OffTopic);
+        sites.Count(visit.Item.Url.Host);
         if (options.MaxPictures == 0) return;
         foreach (var picture in page.Pictures)
             if (picture.Refused is null) frontier.Add(new(new Uri(picture.Url), UrlKind.Picture, page.Depth, page.Relevance));
@@ -100,7 +109,7 @@ internal sealed class CrawlRecord
         foreach (var (item, denied) in visit.Links.Take(taken))
         {
             if (denied is not null) frontier.AddDropped(item, denied);
-            else if (traps.Count > 0 && traps.Contains((item.Url.Host, PageShape.Of(item.Url)))) frontier.AddDropped(item, Trap(item));
+            else if (Refuse(item) is { } refusal) frontier.AddDropped(item, refusal);
             else frontier.Add(item);
         }
         if (visit.Item.Depth < MaxSitemapDepth)

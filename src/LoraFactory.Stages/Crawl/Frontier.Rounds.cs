@@ -36,6 +36,9 @@ public sealed partial class Frontier
             .Concat(Order(chosen.Where(c => c.Kind == UrlKind.Picture)).Take(budget.Pictures)))];
     }
 
+    /// <summary>Pages kept, by host.</summary>
+    public IEnumerable<(string Host, int Pages)> PagesByHost() => Sqlite.Rows(tables.Db, "SELECT name, pages FROM host WHERE pages > 0", r => (r.GetString(0), r.GetInt32(1)));
+
     /// <summary>The earliest time, in seconds since 1970, at which a host with work that rests may be asked again; null where none rests.</summary>
     public double? EarliestReady(double now)
     {

@@ -80,8 +80,8 @@ public sealed class CommandLineTests : IDisposable
     {
         var world = new CommandWorld(TextWriter.Null, TextWriter.Null, TimeProvider.System);
         var commands = CommandLine.Tree(world).Subcommands.SelectMany(c => c.Subcommands.Select(s => (Name: $"{c.Name} {s.Name}", Command: s)).Prepend((Name: c.Name, Command: c)));
-        var without = commands.Where(c => c.Command.Options.All(o => o.Name != "--json")).Select(c => c.Name).Order(StringComparer.Ordinal);
-        Assert.Equal(["concepts", "concepts import", "init", "recipe", "recipe schema"], without.Where(n => n.Split(' ')[0] != "bench")); // bench prints nothing but JSON
+        var without = commands.Where(c => c.Command.Action is not null).Where(c => c.Command.Options.All(o => o.Name != "--json")).Select(c => c.Name).Order(StringComparer.Ordinal);
+        Assert.Equal(["concepts import", "init", "recipe schema"], without.Where(n => n.Split(' ')[0] != "bench")); // bench prints nothing but JSON
     }
 
     [Fact]
