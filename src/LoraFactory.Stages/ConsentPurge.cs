@@ -28,50 +28,86 @@ public static class ConsentPurge
     private static readonly string[] Calculated = ["3-label/embeddings.safetensors", "3-label/metadata.csv", "2-clean/report.html"];
     private static readonly string[] Addresses = ["url", "final_url", "page_url", "picture_url"];
 
-    /// <summary>Removes what <paramref name="withdrawal"/> covers; with <paramref name="dry"/> only counts it. The caller holds the run's lock.</summary>
+    // What is found of a withdrawal, and the bytes that something else still needs.
+    private sealed class Found
+    {
+        public int Pages, Pictures;
+        public HashSet<string> Records { get; } = new(StringComparer.Ordinal);
+        public HashSet<string> Samples { get; } = new(StringComparer.Ordinal);
+        public HashSet<string> Gone { get; } = new(StringComparer.Ordinal);
+        public HashSet<string> Needed { get; } = new(StringComparer.Ordinal);
+    }
+
+    /// <summary>
+    /// Removes what <paramref name="withdrawal"/> covers; with <paramref name="dry"/> only counts it. The caller holds the run's lock. All is looked for first and
+    /// then removed from the end of the line on, pages last: what is cut off finds the same again when it is repeated.
+    /// </summary>
     public static PurgedRun Apply(RunDirectory run, Withdrawal withdrawal, bool dry)
     {
-        var hashes = new HashSet<string>(StringComparer.Ordinal);
-        var (pages, pictures) = (0, 0);
-        HashSet<string> records = [], samples = [];
-        foreach (var folder in Folders(run, StageName.Crawl))
-            Rewrite<Page>(Path.Combine(folder, "pages.jsonl"), dry, page =>
-            {
-                if (withdrawal.Covers(page.Url) || withdrawal.Covers(page.FinalUrl))
-                {
-                    pages++;
-                    hashes.UnionWith(page.Pictures.Select(p => p.BlobHash).OfType<string>().Append(page.BlobHash));
-                    return null;
-                }
-                var gone = page.Pictures.Where(p => withdrawal.Covers(p.Url)).ToList();
-                if (gone.Count == 0) return page;
-                pictures += gone.Count;
-                hashes.UnionWith(gone.Select(p => p.BlobHash).OfType<string>());
-                return page with { Pictures = [.. page.Pictures.Except(gone)] };
-            });
-        foreach (var folder in Folders(run, StageName.Clean))
+        var found = new Found();
+        Pages(run, page => Left(page, withdrawal, found), write: false);
+        Records(run, record => Left(record, withdrawal, found), write: false);
+        Samples(run, found, write: false);
+        var (adapter, seen) = Seen(run, found.Samples);
+        var blobs = found.Gone.Except(found.Needed).Select(run.Blob).Where(File.Exists).ToList();
+        if (!dry && found.Pages + found.Pictures + found.Records.Count > 0)
         {
-            Rewrite<Record>(Path.Combine(folder, "records.jsonl"), dry, record =>
-            {
-                if (!withdrawal.Covers(record.PageUrl) && !withdrawal.Covers(record.PictureUrl)) return record;
-                records.Add(record.Id);
-                hashes.Add(record.BlobHash);
-                return null;
-            });
-            Rewrite<RecordConsent>(Path.Combine(folder, "consent.jsonl"), dry, line => records.Contains(line.Record) ? null : line);
-            Rewrite<JsonElement?>(Path.Combine(folder, "documents.jsonl"), dry, line => Names(line!.Value, withdrawal) ? null : line);
-        }
-        foreach (var folder in Folders(run, StageName.Label))
-            Rewrite<Sample>(Path.Combine(folder, "samples.jsonl"), dry, sample =>
-            {
-                if (!records.Contains(sample.RecordId)) return sample;
-                samples.Add(sample.Id);
-                return null;
-            });
-        var (adapter, seen) = Seen(run, samples);
-        if (!dry && pages + pictures + records.Count > 0)
+            blobs.ForEach(File.Delete);
             foreach (var file in Calculated) File.Delete(Path.Combine(run.Path, file));
-        return new(run.Path, pages, pictures, records.Count, samples.Count, Blobs(run, hashes, dry), seen, adapter);
+            Samples(run, found, write: true);
+            foreach (var folder in Folders(run, StageName.Clean))
+            {
+                Rewrite<RecordConsent>(Path.Combine(folder, "consent.jsonl"), line => found.Records.Contains(line.Record) ? null : line, write: true);
+                Rewrite<JsonElement?>(Path.Combine(folder, "documents.jsonl"), line => Names(line!.Value, withdrawal) ? null : line, write: true);
+            }
+            Records(run, record => Left(record, withdrawal, new()), write: true);
+            Pages(run, page => Left(page, withdrawal, new()), write: true);
+        }
+        return new(run.Path, found.Pages, found.Pictures, found.Records.Count, found.Samples.Count, blobs.Count, seen, adapter);
+    }
+
+    private static void Pages(RunDirectory run, Func<Page, Page?> left, bool write)
+    {
+        foreach (var folder in Folders(run, StageName.Crawl)) Rewrite(Path.Combine(folder, "pages.jsonl"), left, write);
+    }
+
+    private static void Records(RunDirectory run, Func<Record, Record?> left, bool write)
+    {
+        foreach (var folder in Folders(run, StageName.Clean)) Rewrite(Path.Combine(folder, "records.jsonl"), left, write);
+    }
+
+    private static void Samples(RunDirectory run, Found found, bool write)
+    {
+        foreach (var folder in Folders(run, StageName.Label))
+            Rewrite<Sample>(Path.Combine(folder, "samples.jsonl"), sample =>
+            {
+                if (!found.Records.Contains(sample.RecordId)) return sample;
+                found.Samples.Add(sample.Id);
+                return null;
+            }, write);
+    }
+
+    private static Page? Left(Page page, Withdrawal withdrawal, Found found)
+    {
+        if (withdrawal.Covers(page.Url) || withdrawal.Covers(page.FinalUrl))
+        {
+            found.Pages++;
+            found.Gone.UnionWith(page.Pictures.Select(p => p.BlobHash).OfType<string>().Append(page.BlobHash));
+            return null;
+        }
+        var gone = page.Pictures.Where(p => withdrawal.Covers(p.Url)).ToList();
+        found.Pictures += gone.Count;
+        found.Gone.UnionWith(gone.Select(p => p.BlobHash).OfType<string>());
+        found.Needed.UnionWith(page.Pictures.Except(gone).Select(p => p.BlobHash).OfType<string>().Append(page.BlobHash));
+        return gone.Count == 0 ? page : page with { Pictures = [.. page.Pictures.Except(gone)] };
+    }
+
+    private static Record? Left(Record record, Withdrawal withdrawal, Found found)
+    {
+        var covered = withdrawal.Covers(record.PageUrl) || withdrawal.Covers(record.PictureUrl);
+        (covered ? found.Gone : found.Needed).Add(record.BlobHash);
+        if (covered) found.Records.Add(record.Id);
+        return covered ? null : record;
     }
 
     /// <summary>What a user named, as a withdrawal keeps it: a canonical address, or a host.</summary>
@@ -87,7 +123,7 @@ public static class ConsentPurge
     private static IEnumerable<string> Folders(RunDirectory run, StageName stage) =>
         Directory.EnumerateDirectories(run.Path, $"{Path.GetFileName(run.PathOf(stage).TrimEnd('/'))}*").Order(StringComparer.Ordinal);
 
-    private static void Rewrite<T>(string path, bool dry, Func<T, T?> keep)
+    private static void Rewrite<T>(string path, Func<T, T?> keep, bool write)
     {
         if (!File.Exists(path)) return;
         var kept = new List<T>();
@@ -96,9 +132,9 @@ public static class ConsentPurge
         {
             var left = keep(item);
             changed |= !Equals(left, item);
-            if (left is not null) kept.Add(left);
+            if (left is not null && write) kept.Add(left);
         }
-        if (changed && !dry) RunDirectory.WriteLines(path, kept);
+        if (changed && write) RunDirectory.WriteLines(path, kept);
     }
 
     private static bool Names(JsonElement line, Withdrawal withdrawal) => line.ValueKind == JsonValueKind.Object
@@ -111,20 +147,5 @@ public static class ConsentPurge
         var read = PlanFile.Read(plan);
         var seen = read.TrainSampleIds.Concat(read.ValidationSampleIds).Count(samples.Contains);
         return seen > 0 ? (RunDirectory.ReadJson<Adapter>(adapter).Id, seen) : (null, 0);
-    }
-
-    // Bytes that pages, pictures and records which stay do not share.
-    private static int Blobs(RunDirectory run, HashSet<string> hashes, bool dry)
-    {
-        if (hashes.Count == 0) return 0;
-        if (dry) return hashes.Count(h => File.Exists(run.Blob(h)));
-        foreach (var folder in Folders(run, StageName.Crawl))
-            if (Path.Combine(folder, "pages.jsonl") is var pages && File.Exists(pages))
-                foreach (var page in RunDirectory.ReadLines<Page>(pages)) hashes.ExceptWith(page.Pictures.Select(p => p.BlobHash).OfType<string>().Append(page.BlobHash));
-        foreach (var folder in Folders(run, StageName.Clean))
-            if (Path.Combine(folder, "records.jsonl") is var records && File.Exists(records)) hashes.ExceptWith(RunDirectory.ReadLines<Record>(records).Select(r => r.BlobHash));
-        var there = hashes.Select(run.Blob).Where(File.Exists).ToList();
-        foreach (var file in there) File.Delete(file);
-        return there.Count;
     }
 }

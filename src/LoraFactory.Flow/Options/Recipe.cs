@@ -124,6 +124,9 @@ public sealed record CrawlOptions
     /// <summary>Hosts allowed to be local.</summary>
     [Option("Host names that may resolve to loopback or private addresses; every other host that does is refused.", Max = 1000)]
     public IReadOnlyList<string> AllowPrivateHosts { get; init; } = [];
+    /// <summary>Ports besides 80 and 443.</summary>
+    [Option("Ports besides 80 and 443 that may be asked at public hosts; hosts of crawl.allow_private_hosts may have any.", Max = 100)]
+    public IReadOnlyList<string> AllowPorts { get; init; } = [];
     /// <summary>Fixed addresses.</summary>
     [Option("Fixed addresses as host=ip:port, used instead of DNS; for tests and for demo webs on loopback.", Max = 1000)]
     public IReadOnlyList<string> Resolve { get; init; } = [];
@@ -381,18 +384,4 @@ public sealed record FeedbackOptions
     /// <summary>Minimum count.</summary>
     [Option("No decision with fewer ratings.", Min = 1, Max = 1_000_000, Unit = "ratings")]
     public int MinCount { get; init; } = 20;
-}
-
-/// <summary>Threads and memory of a run.</summary>
-public sealed record ResourceOptions
-{
-    /// <summary>Threads.</summary>
-    [Option("Threads of tensor work in every stage; 0 takes all processors, at most 16.", Min = 0, Max = 1024, Unit = "threads")]
-    public int Threads { get; init; }
-    /// <summary>Memory limit.</summary>
-    [Option("Memory that training is planned within: a plan that needs more is refused with the change that would fit. 0 plans with what the machine has.", Min = 0, Max = 1e7, Unit = "MiB")]
-    public double MemoryMiB { get; init; }
-    /// <summary>Device.</summary>
-    [Option("Where every stage computes; auto takes CUDA where libtorch finds it.", OneOf = ["auto", "cpu", "cuda"])]
-    public string Device { get; init; } = "auto";
 }

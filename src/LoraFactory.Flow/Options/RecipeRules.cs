@@ -48,6 +48,9 @@ public static partial class RecipeRules
         yield return new("LR121", ["crawl.max_crawl_delay_seconds", "crawl.delay_seconds"],
             r => r.Crawl.MaxCrawlDelaySeconds < r.Crawl.DelaySeconds ? "it is below crawl.delay_seconds, so every host would be left out" : null, "Raise it or lower crawl.delay_seconds");
         yield return new("LR122", ["crawl.user_agent"], r => r.Crawl.UserAgent.Any(char.IsControl) ? "it holds control characters" : null, "Write one line of plain text");
+        yield return new("LR128", ["crawl.user_agent"], r => r.Crawl.UserAgent.Contains("http://", StringComparison.Ordinal) || r.Crawl.UserAgent.Contains("https://", StringComparison.Ordinal) || r.Crawl.UserAgent.Contains('@', StringComparison.Ordinal) ? null : "it does not say how to reach you",
+            "Write a name and an address where site owners find you, such as MyCrawler/1.0 (+https://example.org/crawler)");
+        yield return new("LR129", ["crawl.allow_ports"], r => r.Crawl.AllowPorts.FirstOrDefault(p => !ushort.TryParse(p, out var port) || port == 0) is { } bad ? $"{bad} is not a port" : null, "Write numbers such as \"8080\"", Valid: "1..65535");
         yield return new("LR123", ["clean.languages"], r => r.Clean.Languages.FirstOrDefault(l => !LanguageTag().IsMatch(l)) is { } bad ? $"{bad} is not a language tag" : null,
             "Write BCP-47 tags such as en or zh-Hans");
     }

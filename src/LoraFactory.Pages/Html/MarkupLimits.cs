@@ -28,8 +28,11 @@ public static class MarkupLimits
     private static readonly HashSet<string> Flat = new(StringComparer.Ordinal)
     {
         "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
-        "p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "rt", "rp", "html", "head", "body", "a", "button", "nobr", "form",
+        "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "html", "head", "body", "a", "button", "nobr", "form",
     };
+
+    // Elements that another of their kind closes within these alone; elsewhere they nest.
+    private static readonly Dictionary<string, string> FlatWithin = new(StringComparer.Ordinal) { ["option"] = "select", ["optgroup"] = "select", ["rt"] = "ruby", ["rp"] = "ruby" };
 
     private static readonly SearchValues<char> NameEnds = SearchValues.Create(" \t\r\n\f/>");
     private static readonly string[] RawText = ["script", "style", "textarea", "title", "xmp", "noembed", "noframes"];
@@ -38,6 +41,7 @@ public static class MarkupLimits
     public static string? Judge(ReadOnlySpan<char> html)
     {
         var depth = 0;
+        var (selects, rubies, foreign) = (0, 0, 0);
         var open = new OpenFormatting();
         for (var at = 0; at < html.Length;)
         {
@@ -46,7 +50,7 @@ public static class MarkupLimits
             at += next + 1;
             if (html[at..].StartsWith("!--"))
             {
-                at = After(html, at + 3, "-->");
+                at = CommentEnd(html, at + 3);
                 continue;
             }
             var closing = at < html.Length && html[at] == '/';
@@ -57,14 +61,37 @@ public static class MarkupLimits
             at = TagEnd(html, at + name.Length, out var attributes);
             if (open.Copies(name, closing, html[start..at]) > MaxCopies) return $"formatting elements that are never closed, for more than {MaxCopies} copies";
             if (attributes > MaxAttributes) return $"a tag with more than {MaxAttributes} attributes";
+            var step = closing ? -1 : 1;
+            if (name is "select") selects = Math.Max(0, selects + step);
+            else if (name is "ruby") rubies = Math.Max(0, rubies + step);
+            else if (name is "svg" or "math") foreign = Math.Max(0, foreign + step);
+            var flat = Flat.Contains(name) || (FlatWithin.TryGetValue(name, out var holder) && (holder == "select" ? selects : rubies) > 0);
             if (closing)
             {
-                if (!Flat.Contains(name)) depth = Math.Max(0, depth - 1);
+                if (!flat) depth = Math.Max(0, depth - 1);
             }
-            else if (RawText.Contains(name)) at = RawEnd(html, at, name);
-            else if (!Flat.Contains(name) && ++depth > MaxDepth) return $"elements nested more than {MaxDepth} deep";
+            // within a drawing, a formula or a list of choices a style is markup like any other
+            else if (RawText.Contains(name) && selects + foreign == 0) at = RawEnd(html, at, name);
+            else if (!flat && ++depth > MaxDepth) return $"elements nested more than {MaxDepth} deep";
         }
         return null;
+    }
+
+    // "<!-->" and "<!--->" are whole; others end with "-->" or "--!>".
+    private static int CommentEnd(ReadOnlySpan<char> html, int at)
+    {
+        if (at < html.Length && html[at] == '>') return at + 1;
+        if (html[Math.Min(at, html.Length)..].StartsWith("->")) return at + 2;
+        while (at < html.Length)
+        {
+            var found = html[at..].IndexOf("--");
+            if (found < 0) return html.Length;
+            at += found + 2;
+            if (at < html.Length && html[at] == '>') return at + 1;
+            if (html[at..].StartsWith("!>")) return at + 2;
+            at--; // of "--->" the second dash may begin the end
+        }
+        return html.Length;
     }
 
     private static string Name(ReadOnlySpan<char> html)
@@ -117,12 +144,6 @@ public static class MarkupLimits
             end += 2;
         }
         return html.Length;
-    }
-
-    private static int After(ReadOnlySpan<char> html, int at, ReadOnlySpan<char> mark)
-    {
-        var found = at < html.Length ? html[at..].IndexOf(mark) : -1;
-        return found < 0 ? html.Length : at + found + mark.Length;
     }
 
     /// <summary>Formatting elements that are open at a place of the markup.</summary>

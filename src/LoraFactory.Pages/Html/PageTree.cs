@@ -61,16 +61,17 @@ internal sealed class PageTree
     // A head may hold noscript elements with more of the same inside.
     private void ReadHead(IElement head)
     {
-        var open = new Stack<(IHtmlCollection<IElement> Children, int Next)>();
-        open.Push((head.Children, 0));
+        // by child nodes: a collection of elements is counted anew with each look
+        var open = new Stack<(INodeList Nodes, int Next)>();
+        open.Push((head.ChildNodes, 0));
         while (open.Count > 0)
         {
-            var (children, next) = open.Pop();
-            if (next >= children.Length || Head.Count >= MaxNodes) continue;
-            open.Push((children, next + 1));
-            var child = children[next];
+            var (nodes, next) = open.Pop();
+            if (next >= nodes.Length || Head.Count >= MaxNodes) continue;
+            open.Push((nodes, next + 1));
+            if (nodes[next] is not IElement child) continue;
             Head.Add(child);
-            if (child.LocalName == "noscript") open.Push((child.Children, 0));
+            if (child.LocalName == "noscript") open.Push((child.ChildNodes, 0));
         }
     }
 

@@ -30,11 +30,12 @@ internal sealed record Candidate
     /// <summary>Its own words: caption, alt and title, each once.</summary>
     public string OwnWords => string.Join('\n', new[] { Caption, Alt, Title }.Where(text => text.Length > 0).Distinct(StringComparer.Ordinal));
 
-    /// <summary>Which of two copies is kept: the bigger, then the better described, then the one found nearer to the seed.</summary>
+    /// <summary>Which of two copies is kept: the bigger, then the better described, then the one with a licence, then the one found nearer to the seed.</summary>
     public static IComparer<Candidate> BestFirst { get; } = Comparer<Candidate>.Create((a, b) =>
     {
         var order = (b.Measured?.PixelCount ?? 0).CompareTo(a.Measured?.PixelCount ?? 0);
         if (order == 0) order = b.Described.CompareTo(a.Described);
+        if (order == 0) order = (b.Licence is not null).CompareTo(a.Licence is not null);
         if (order == 0) order = a.Depth.CompareTo(b.Depth);
         if (order == 0) order = string.CompareOrdinal(a.PageUrl, b.PageUrl);
         if (order == 0) order = a.Index.CompareTo(b.Index);

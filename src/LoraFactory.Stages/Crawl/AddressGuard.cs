@@ -29,6 +29,7 @@ public sealed class AddressGuard
     private const int AddressLastsMs = 60_000, MostAddresses = 20_000;
 
     private readonly ConcurrentDictionary<string, (long At, IPAddress? Address)> addresses = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<int> ports;
     private readonly HashSet<string> privateHosts;
     private readonly Dictionary<string, IPEndPoint> fixedAddresses;
     private readonly Func<string, CancellationToken, Task<IPAddress[]>> resolve;
@@ -37,11 +38,14 @@ public sealed class AddressGuard
     /// <param name="allowPrivateHosts">Host names that may be loopback or private.</param>
     /// <param name="resolveMap">"host=ip:port" entries that replace DNS and the URL's port.</param>
     /// <param name="resolve">Name lookup; null uses the system's.</param>
+    /// <param name="allowPorts">Ports besides 80 and 443 that may be dialled at public hosts.</param>
     public AddressGuard(
         IEnumerable<string>? allowPrivateHosts = null,
         IEnumerable<string>? resolveMap = null,
-        Func<string, CancellationToken, Task<IPAddress[]>>? resolve = null)
+        Func<string, CancellationToken, Task<IPAddress[]>>? resolve = null,
+        IEnumerable<string>? allowPorts = null)
     {
+        ports = [80, 443, .. (allowPorts ?? []).Select(p => int.Parse(p, NumberStyles.None, CultureInfo.InvariantCulture))];
         privateHosts = new((allowPrivateHosts ?? []).Select(Name), StringComparer.OrdinalIgnoreCase);
         fixedAddresses = new(StringComparer.OrdinalIgnoreCase);
         foreach (var entry in resolveMap ?? [])
@@ -68,6 +72,7 @@ public sealed class AddressGuard
         if (url.Scheme is not ("http" or "https")) return new("address-refused", $"the scheme {url.Scheme} is not http or https");
         var host = Name(url.IdnHost);
         if (privateHosts.Contains(host)) return null;
+        if (!url.IsDefaultPort && !ports.Contains(url.Port)) return new("address-refused", $"port {url.Port} is not one of crawl.allow_ports");
         if (host is "localhost" || host.EndsWith(".localhost", StringComparison.Ordinal)) return new("address-refused", $"{host} is this computer");
         if (Literal(host) is { } address && !IsGlobal(address)) return new("address-refused", $"{address} is not a public address");
         return null;

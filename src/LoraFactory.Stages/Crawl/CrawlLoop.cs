@@ -51,7 +51,13 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         nextReady = TimeSpan.MaxValue;
         var now = Now();
         if (frontier.EarliestReady(now) is { } ready) nextReady = TimeSpan.FromSeconds(ready - now);
-        var budget = new RoundBudget(Left(UrlKind.Page, options.MaxPages, frontier.Pages), options.MaxPagesPerHost, Left(UrlKind.Picture, options.MaxPictures, frontier.Pictures), (int)Math.Max(0, MaxSitemaps - frontier.Asked(UrlKind.Sitemap)));
+        // hosts that are late hold one URL each, page or picture
+        var budget = new RoundBudget(Left(UrlKind.Page, options.MaxPages, frontier.Pages + late.Count), options.MaxPagesPerHost, Left(UrlKind.Picture, options.MaxPictures, frontier.Pictures + late.Count), (int)Math.Max(0, MaxSitemaps - frontier.Asked(UrlKind.Sitemap)));
+        if (budget is { Pages: 0, Pictures: 0 })
+        {
+            nextReady = TimeSpan.MaxValue; // nothing may be taken any more, so nobody's rest is waited for
+            return [];
+        }
         while (true)
         {
             var round = frontier.NextRound(options.Concurrency * 4, host => Quota(host, now), budget);
@@ -91,7 +97,19 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         var place = round.Select((item, i) => (item, i)).ToDictionary(p => p.item, p => p.i);
         var lanes = round.GroupBy(i => i.Url.Host, StringComparer.Ordinal).ToList();
         var newlyLate = new List<(string Host, Task<Visit> Visit)>();
-        await Parallel.ForEachAsync(lanes, new ParallelOptions { MaxDegreeOfParallelism = options.Concurrency, CancellationToken = token }, async (lane, stop) =>
+        try
+        {
+            await Lanes();
+        }
+        finally
+        {
+            foreach (var (host, visit) in newlyLate) late.Add(host, visit);
+        }
+        var all = Finished();
+        all.AddRange(visits.Where(v => v is not null).SelectMany(v => v));
+        return all;
+
+        Task Lanes() => Parallel.ForEachAsync(lanes, new ParallelOptions { MaxDegreeOfParallelism = options.Concurrency, CancellationToken = token }, async (lane, stop) =>
         {
             var started = context.Clock.GetTimestamp();
             foreach (var item in lane)
@@ -109,15 +127,15 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
                 break;
             }
         });
-        var all = Finished();
-        foreach (var (host, visit) in newlyLate) late.Add(host, visit);
-        all.AddRange(visits.Where(v => v is not null).SelectMany(v => v));
-        return all;
     }
 
     private async Task<Visit> OneAsync(FrontierUrl item, CancellationToken token)
     {
-        if (record.HasKept && frontier.KeptVisit(item) is { } kept && JsonSerializer.Deserialize<Visit>(kept, RunDirectory.Json) is { } before) return before;
+        if (record.HasKept && frontier.KeptVisit(item) is { } kept && JsonSerializer.Deserialize<Visit>(kept, RunDirectory.Json) is { } before)
+        {
+            if (before.Status is 429 or 503) gates.SlowDown(before.AnsweredBy ?? item.Url.Host, before.RetryAfter ?? TimeSpan.Zero); // what it asked of the process that was killed
+            return before;
+        }
         var visit = await visitor.VisitAsync(item, token);
         frontier.KeepVisit(item, JsonSerializer.SerializeToUtf8Bytes(visit, RunDirectory.Json));
         return visit;

@@ -64,24 +64,24 @@ internal sealed class CrawlRecord
     /// <summary>Records visits in their order.</summary>
     public void Add(IReadOnlyList<Visit> visits)
     {
-        var room = Math.Max(KnownAtLeast, (long)KnownPerPage * options.MaxPages) - frontier.Known(UrlKind.Page);
-        foreach (var visit in visits) room -= Add(visit, Math.Max(0, room));
+        var most = Math.Max(KnownAtLeast, (long)KnownPerPage * options.MaxPages);
+        foreach (var visit in visits) Add(visit, Math.Max(0, most - frontier.Known(UrlKind.Page)));
         frontier.CloseHosts(options.MaxPagesPerHost, options.HostPatience);
     }
 
-    // How many links it took in; those beyond the room are left out.
-    private int Add(Visit visit, long room)
+    // Takes in as many links as there is room for.
+    private void Add(Visit visit, long room)
     {
         if (visit.WasAsked) frontier.CountAsked(visit.Item.Kind);
         var again = TriesAgain(visit);
-        if (again) return 0;
+        if (again) return;
         if (visit.Picture is not null) frontier.PutPicture(visit.Item.Url.AbsoluteUri, visit.Picture);
         if (visit.Missing != 0) frontier.SetMissingPage(visit.Item.Url.Host, visit.Missing);
         var alike = false;
         if ((visit.Refusal ?? (visit.Page is null ? null : Duplicate(visit, out alike))) is { } refusal)
         {
             Drop(visit.Item, refusal);
-            if (!alike) return 0;
+            if (!alike) return;
             frontier.CountMiss(visit.Item.Url.Host, miss: true);
         }
         else
@@ -89,13 +89,13 @@ internal sealed class CrawlRecord
             frontier.Done(visit.Item);
             if (visit.Page is not null) Keep(visit);
         }
-        return AddLinks(visit, room);
+        AddLinks(visit, room);
     }
 
     private void Keep(Visit visit)
     {
         var page = visit.Page!;
-        if (page.FinalUrl != page.Url) frontier.AddDropped(visit.Item with { Url = new Uri(page.FinalUrl) }, new("duplicate-url", page.Url));
+        if (page.FinalUrl != page.Url) frontier.Settle(visit.Item with { Url = new Uri(page.FinalUrl) }, new("duplicate-url", page.Url));
         frontier.PutPage(page, visit.Item.Url.Host, page.Relevance < OffTopic);
         sites.Count(visit.Item.Url.Host);
         if (options.MaxPictures == 0) return;
@@ -103,7 +103,7 @@ internal sealed class CrawlRecord
             if (picture.Refused is null) frontier.Add(new(new Uri(picture.Url), UrlKind.Picture, page.Depth, page.Relevance));
     }
 
-    private int AddLinks(Visit visit, long room)
+    private void AddLinks(Visit visit, long room)
     {
         var taken = (int)Math.Min(room, visit.Links.Count);
         foreach (var (item, denied) in visit.Links.Take(taken))
@@ -114,13 +114,12 @@ internal sealed class CrawlRecord
         }
         if (visit.Item.Depth < MaxSitemapDepth)
             foreach (var sitemap in visit.Sitemaps.Take(MaxSitemaps)) frontier.Add(new(sitemap, UrlKind.Sitemap, visit.Item.Depth + 1, visit.Item.Priority));
-        return taken;
     }
 
     // What may answer another time stays in the queue, while its host rests: longer each time.
     private bool TriesAgain(Visit visit)
     {
-        var host = visit.Item.Url.Host;
+        var host = visit.AnsweredBy ?? visit.Item.Url.Host; // a redirect may have led to another
         if (!visit.IsBusy && !visit.IsCutOff)
         {
             if (!visit.WasAsked) return false;
@@ -148,7 +147,7 @@ internal sealed class CrawlRecord
     {
         var page = visit.Page!;
         alike = false;
-        if (page.FinalUrl != page.Url && frontier.Knows(new Uri(page.FinalUrl))) return new("duplicate-url", page.FinalUrl);
+        if (page.FinalUrl != page.Url && frontier.Holds(new Uri(page.FinalUrl))) return new("duplicate-url", page.FinalUrl);
         if (frontier.CoveredBy(page) is { } twin) return new("duplicate-content", twin);
         if (visit.Signature is not { } signature) return null;
         var host = visit.Item.Url.Host;

@@ -75,11 +75,11 @@ public sealed class CrawlStage : IStage
         var options = context.Recipe.Crawl;
         var pause = TimeSpan.FromSeconds(options.DelaySeconds);
         var gates = new HostGates(context.Clock, pause, options.AddressDelaySeconds < 0 ? pause / 4 : TimeSpan.FromSeconds(options.AddressDelaySeconds));
-        using var fetcher = new PageFetcher(options, new AddressGuard(options.AllowPrivateHosts, options.Resolve), gates, context.Clock);
+        using var fetcher = new PageFetcher(options, new AddressGuard(options.AllowPrivateHosts, options.Resolve, allowPorts: options.AllowPorts), gates, context.Clock);
         var robots = new RobotsCache(options, fetcher, gates, context.Clock, frontier);
         var relevance = new TopicRelevance(seed);
         var policy = new LinkPolicy(options, seed, relevance, new ConsentLedger(context.Run));
-        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, policy);
+        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, policy, context.Clock);
         if (frontier.ForgetWhenFruitless()) context.Progress.Line("crawl: the last try fetched no page, so it begins anew");
         await PlantAsync(seed, frontier, robots, policy, token);
         await new CrawlLoop(context, frontier, robots, gates, visitor).RunAsync(token);

@@ -133,9 +133,15 @@ public sealed partial class Frontier
                 if (state != 2) frontier.SetState(item, 2, new("withdrawn", withdrawal.Target));
                 Sqlite.Run(db, "DELETE FROM page WHERE id = $id; DELETE FROM picture WHERE id = $id; DELETE FROM visit WHERE id = $id", ("$id", id));
             }
-            foreach (var (id, json) in Sqlite.Rows(db, "SELECT id, json FROM page", r => (r.GetInt64(0), r.GetString(1))))
+            foreach (var (id, json) in Sqlite.Rows(db, "SELECT id, json FROM page", r => (r.GetInt64(0), r.GetString(1))).ToList())
             {
                 var page = JsonSerializer.Deserialize<Page>(json, RunDirectory.Json)!;
+                if (withdrawal.Covers(page.FinalUrl))
+                {
+                    frontier.SetState(new(new Uri(page.Url), UrlKind.Page, page.Depth, 0), 2, new("withdrawn", withdrawal.Target));
+                    Sqlite.Run(db, "DELETE FROM page WHERE id = $id", ("$id", id));
+                    continue;
+                }
                 if (!page.Pictures.Any(p => withdrawal.Covers(p.Url))) continue;
                 Sqlite.Run(db, "UPDATE page SET json = $json WHERE id = $id", ("$id", id), ("$json", JsonSerializer.Serialize(page with { Pictures = [.. page.Pictures.Where(p => !withdrawal.Covers(p.Url))] }, RunDirectory.Json)));
             }

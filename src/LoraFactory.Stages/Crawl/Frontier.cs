@@ -39,6 +39,8 @@ public sealed partial class Frontier : IDisposable
     // What is remembered of a URL: a second link to it that changes nothing need not ask the table.
     private readonly record struct Seen(bool Waiting, int Depth, double Priority);
 
+    private sealed record KnownUrl(int State, int Depth, double Priority, string? Reason);
+
     /// <summary>Opens the frontier of a crawl. One that belongs to another seed or other options (<paramref name="key"/>) is begun anew.</summary>
     public static Frontier Open(string path, string key)
     {
@@ -95,7 +97,14 @@ public sealed partial class Frontier : IDisposable
             }
             catch
             {
-                transaction.Rollback();
+                try
+                {
+                    transaction.Rollback();
+                }
+                catch (InvalidOperationException)
+                {
+                    // a commit that failed has taken itself back; what is thrown on is why
+                }
                 Forget();
                 throw;
             }
@@ -116,8 +125,15 @@ public sealed partial class Frontier : IDisposable
     /// <summary>Records a URL that is not to be fetched; one that is known keeps its state.</summary>
     public void AddDropped(FrontierUrl item, Refusal refusal) => Insert(item, refusal);
 
-    /// <summary>Is the URL known as a page, in whatever state?</summary>
-    public bool Knows(Uri url) => tables.FindUrl.First(transaction, _ => true, FrontierTables.Key(UrlKind.Page, url.AbsoluteUri));
+    /// <summary>Was the URL fetched and kept as a page?</summary>
+    public bool Holds(Uri url) => tables.FindUrl.First(transaction, r => r.GetInt32(0) == 1, FrontierTables.Key(UrlKind.Page, url.AbsoluteUri));
+
+    /// <summary>Records that a URL need not be fetched any more, whether it was known or waits.</summary>
+    public void Settle(FrontierUrl item, Refusal refusal)
+    {
+        if (tables.FindUrl.First(transaction, r => r.GetInt32(0) == 0, FrontierTables.Key(item.Kind, item.Url.AbsoluteUri))) Drop(item, refusal);
+        else AddDropped(item, refusal);
+    }
 
     /// <summary>Takes a URL out of the queue as fetched.</summary>
     public void Done(FrontierUrl item)
@@ -213,7 +229,10 @@ public sealed partial class Frontier : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => tables.Dispose();
+    public void Dispose()
+    {
+        lock (gate) tables.Dispose();
+    }
 
     private static string? KeyOf(string path)
     {
@@ -264,8 +283,8 @@ public sealed partial class Frontier : IDisposable
         var url = item.Url.AbsoluteUri;
         var id = FrontierTables.Key(item.Kind, url);
         if (seen.TryGetValue(id, out var before) && !(refusal is null && before.Waiting && (item.Depth < before.Depth || item.Priority > before.Priority))) return;
-        var known = tables.FindUrl.First(transaction, r => (State: r.GetInt32(0), Depth: r.GetInt32(1), Priority: r.GetDouble(2), Reason: r.IsDBNull(3) ? null : r.GetString(3)), id);
-        if (known != default)
+        var known = tables.FindUrl.First(transaction, r => new KnownUrl(r.GetInt32(0), r.GetInt32(1), r.GetDouble(2), r.IsDBNull(3) ? null : r.GetString(3)), id);
+        if (known is not null)
         {
             if (refusal is null) Raise(item, id, known.State, known.Depth, known.Priority, known.Reason);
             else seen[id] = new(known.State == 0 || known.Reason == "depth", known.Depth, known.Priority);

@@ -21,8 +21,8 @@ public sealed record PageStatements(IReadOnlyList<string> Robots, string? TdmRes
 /// <param name="userAgent">The crawl's user agent; statements addressed to other crawlers are not for it.</param>
 public sealed class OptOuts(string userAgent)
 {
-    private static readonly string[] ForImages = ["noai", "noimageai", "noindex", "noimageindex", "none"];
-    private static readonly string[] ForText = ["noai", "noindex", "none"];
+    private static readonly string[] ForImages = ["noai", "noimageai", "noml", "noindex", "noimageindex", "none"];
+    private static readonly string[] ForText = ["noai", "noml", "noindex", "none"];
 
     // Directives with a value; a colon after any other first word names the crawler that is meant.
     private static readonly string[] Valued = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
@@ -85,9 +85,10 @@ public sealed class OptOuts(string userAgent)
             {
                 var directive = part;
                 var colon = part.IndexOf(':');
-                if (colon > 0 && !Valued.Contains(part[..colon].Trim()))
+                var name = colon > 0 ? part[..colon].Trim() : "";
+                // a date after "unavailable_after" has colons too, but is no crawler's name
+                if (name.Length > 0 && !Valued.Contains(name) && (name == "*" || RobotsRules.ProductToken(name).Length == name.Length))
                 {
-                    var name = part[..colon].Trim();
                     mine = name == "*" || name.Equals(token, StringComparison.OrdinalIgnoreCase);
                     directive = part[(colon + 1)..].Trim();
                 }
@@ -135,6 +136,9 @@ public sealed class OptOuts(string userAgent)
 public sealed record TdmReservation(RobotsPattern Location, bool Reserved)
 {
     private const int MaxEntries = 10_000;
+
+    /// <summary>Reserves all: the file may be there and could not be read.</summary>
+    public static IReadOnlyList<TdmReservation> Everything { get; } = [new(new RobotsPattern("/"), true)];
 
     /// <summary>Reads the file; what is not an array of entries says nothing.</summary>
     public static IReadOnlyList<TdmReservation> Parse(ReadOnlyMemory<byte> json)

@@ -5,7 +5,7 @@ using LoraFactory.Pages.Html;
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>Visits one URL: asks robots.txt, fetches within caps, judges opt-outs, parses. Bytes go to the blob store; the frontier is not touched.</summary>
-public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory run, PageFetcher fetcher, RobotsCache robots, TopicRelevance relevance, LinkPolicy policy)
+public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory run, PageFetcher fetcher, RobotsCache robots, TopicRelevance relevance, LinkPolicy policy, TimeProvider clock)
 {
     private static readonly string[] KeptHeaders =
         ["content-type", "content-language", "content-length", "last-modified", "etag", "link", "license", "x-robots-tag", "tdm-reservation", "tdm-policy", "content-signal", "content-usage"];
@@ -37,7 +37,7 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
     {
         // A seed may be a sitemap or a feed as well.
         var isSeed = item.Depth == 0;
-        var order = new FetchOrder("text/html,application/xhtml+xml;q=0.9,*/*;q=0.1", isSeed ? MostOfSitemap : options.MaxPageBytes, robots.JudgeAsync, a => isSeed && IsListing(a.MediaType) ? null : JudgeType(a)) { Missing = true };
+        var order = new FetchOrder("text/html,application/xhtml+xml;q=0.9,*/*;q=0.1", isSeed ? MostOfSitemap : options.MaxPageBytes, AdmitAsync, a => isSeed && IsListing(a.MediaType) ? null : JudgeType(a)) { Missing = true };
         var answer = await fetcher.GetAsync(item.Url, order, token);
         if (answer.Refusal is null && isSeed && IsListing(MediaSniffing.Compute(answer.Body, answer.MediaType.Length > 0 ? answer.MediaType : null)) && await SeedListAsync(item, answer, token) is { } list) return list;
         if (answer.Refusal is null && JudgeType(answer) is { } other) return new(item, other) { Status = answer.Status };
@@ -47,7 +47,12 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
         return await KeptAsync(item, answer, parsed!, token);
     }
 
-    private static Visit Failed(FrontierUrl item, Fetched answer) => new(item, answer.Refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter };
+    private static Visit Failed(FrontierUrl item, Fetched answer) => new(item, answer.Refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, AnsweredBy = Other(item, answer) };
+
+    private static string? Other(FrontierUrl item, Fetched answer) => answer.FinalUrl.Host == item.Url.Host ? null : answer.FinalUrl.Host;
+
+    // Before each hop: what was withdrawn is not asked for, whatever leads there, and robots.txt has its say.
+    private async ValueTask<Refusal?> AdmitAsync(Uri url, CancellationToken token) => policy.Withdrawn(url.AbsoluteUri) ?? await robots.JudgeAsync(url, token);
 
     private static PageSignature SignatureOf(ParsedPage page) => PageSignature.Of(page.Gist, page.Pictures.Select(p => p.Url));
 
@@ -87,31 +92,35 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
 
     private async Task<Visit> PictureAsync(FrontierUrl item, CancellationToken token)
     {
-        string? optOut = null;
-        Refusal? OptOut(Uri url, IReadOnlyList<KeyValuePair<string, string>> headers)
+        Consent? consent = null;
+        OriginPolicy? origin = null;
+        Refusal? Judge(Uri url, IReadOnlyList<KeyValuePair<string, string>> headers)
         {
-            var policy = robots.Known(CanonicalUrl.Origin(url));
-            optOut = policy is null ? null : optOuts.Find(url, policy, headers, PageStatements.None, image: true);
-            return optOut is null ? null : new("opt-out:" + optOut);
+            consent = optOuts.Judge(url, origin!, headers, PageStatements.None, image: true, clock.GetUtcNow());
+            return consent.Verdict == "refused" ? new("opt-out:" + consent.Signal) : null;
         }
 
         var order = new FetchOrder(
             "image/webp,image/png,image/jpeg,image/gif,image/*;q=0.5", options.MaxPictureBytes,
-            async (url, stop) => await robots.JudgeAsync(url, stop) ?? OptOut(url, []),
-            answer => OptOut(answer.FinalUrl, answer.Headers) ?? PictureType.JudgeHeader(answer.MediaType));
+            async (url, stop) =>
+            {
+                if (await AdmitAsync(url, stop) is { } denied) return denied;
+                origin = await robots.OfAsync(url, stop); // kept until the answer is judged: the cache may have let go of it by then
+                return Judge(url, []);
+            },
+            answer => Judge(answer.FinalUrl, answer.Headers) ?? PictureType.JudgeHeader(answer.MediaType));
         var answer = await fetcher.GetAsync(item.Url, order, token);
         var refusal = answer.Refusal ?? PictureType.JudgeBody(answer.MediaType, answer.Body);
         var media = answer.MediaType.Length > 0 ? answer.MediaType : null;
-        var consent = robots.Known(CanonicalUrl.Origin(answer.FinalUrl)) is { } origin && answer.Status == 200 ? optOuts.Judge(answer.FinalUrl, origin, answer.Headers, PageStatements.None, image: true, answer.At) : null;
         var outcome = refusal is null
             ? new PictureOutcome(run.PutBlob(answer.Body, durable: false), null, PictureType.Sniff(answer.Body) ?? media, null) { Consent = consent }
-            : new PictureOutcome(null, refusal.Reason, media, optOut) { Consent = consent };
-        return new(item, refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, Picture = outcome };
+            : new PictureOutcome(null, refusal.Reason, media, consent?.Verdict == "refused" ? consent.Signal : null) { Consent = consent };
+        return new(item, refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, AnsweredBy = Other(item, answer), Picture = outcome };
     }
 
     private async Task<Visit> SitemapAsync(FrontierUrl item, CancellationToken token)
     {
-        var order = new FetchOrder("application/xml,text/xml,text/plain;q=0.8,*/*;q=0.5", MostOfSitemap, robots.JudgeAsync);
+        var order = new FetchOrder("application/xml,text/xml,text/plain;q=0.8,*/*;q=0.5", MostOfSitemap, AdmitAsync);
         var answer = await fetcher.GetAsync(item.Url, order, token);
         if (answer.Refusal is not null) return Failed(item, answer);
         var content = await SitemapReader.ReadAsync(answer.Body, answer.FinalUrl, token, answer.Charset);

@@ -29,7 +29,7 @@ public sealed record OriginPolicy
 /// <param name="store">Where it is kept; null keeps it in memory alone.</param>
 public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostGates gates, TimeProvider clock, Frontier? store = null)
 {
-    private const int MaxTdmBytes = 64 * 1024, MostInMemory = 4000;
+    private const int MaxTdmBytes = 512 * 1024, MostInMemory = 4000;
     private static readonly TimeSpan Lasts = TimeSpan.FromHours(24);
 
     private readonly ConcurrentDictionary<string, Entry> origins = new(StringComparer.Ordinal);
@@ -87,7 +87,12 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         }
         var read = new KeptRobots(answer.At.ToUnixTimeMilliseconds() / 1000.0, isThere ? answer.Body : null, null, null);
         var policy = Policy(origin, read);
-        if (policy.Closed is null && await TdmAsync(origin, policy.Rules, token) is { } tdm) policy = Policy(origin, read = read with { Tdm = tdm });
+        if (policy.Closed is null)
+        {
+            var (tdm, sure) = await TdmAsync(origin, policy.Rules, token);
+            if (!sure) return policy with { Tdm = TdmReservation.Everything };
+            if (tdm is not null) policy = Policy(origin, read = read with { Tdm = tdm });
+        }
         store?.KeepRobots(CanonicalUrl.Origin(origin), read);
         return policy;
     }
@@ -108,11 +113,13 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         return new() { Rules = rules, At = At(kept), Tdm = kept.Tdm is { } tdm ? TdmReservation.Parse(tdm) : [] };
     }
 
-    private async Task<byte[]?> TdmAsync(Uri origin, RobotsRules rules, CancellationToken token)
+    // Fails closed like robots.txt: where a reservation may be but could not be read, all is taken for reserved, until it is asked again.
+    private async Task<(byte[]? Body, bool Sure)> TdmAsync(Uri origin, RobotsRules rules, CancellationToken token)
     {
         var url = new Uri(origin, "/.well-known/tdmrep.json");
-        if (!rules.Allows(url.AbsoluteUri, out _)) return null;
-        var answer = await fetcher.GetAsync(url, new("application/json", MaxTdmBytes), token);
-        return answer.Refusal is null ? answer.Body : null;
+        Refusal? Admit(Uri hop) => CanonicalUrl.Origin(hop) == CanonicalUrl.Origin(origin) && rules.Allows(hop.AbsoluteUri, out _) ? null : new("robots-denied", "/.well-known/tdmrep.json leads elsewhere");
+        var answer = await fetcher.GetAsync(url, new("application/json", MaxTdmBytes, (hop, _) => ValueTask.FromResult(Admit(hop))), token);
+        if (answer.Refusal is null) return (answer.Body, true);
+        return (null, answer.Refusal.Reason == "robots-denied" || (answer.Refusal.Reason == "bad-status" && answer.Status is >= 300 and < 500 and not 429));
     }
 }

@@ -12,6 +12,8 @@ public sealed record Visit(FrontierUrl Item, Refusal? Refusal)
 {
     /// <summary>HTTP status, 0 where no answer came.</summary>
     public int Status { get; init; }
+    /// <summary>The host that the last request went to, where a redirect led to another than the URL's; null where it did not.</summary>
+    public string? AnsweredBy { get; init; }
     /// <summary>The page, with its pictures as found.</summary>
     public Flow.Page? Page { get; init; }
     /// <summary>Links of the page, or pages of a sitemap.</summary>

@@ -1,5 +1,5 @@
-using System.Net.Http.Headers;
 using LoraFactory.Flow;
+using LoraFactory.Pages;
 using LoraFactory.Pages.Html;
 
 namespace LoraFactory.Stages.Clean.Text;
@@ -22,7 +22,7 @@ internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning, Sp
         var isHtml = page.MediaType is "text/html" or "application/xhtml+xml";
         var document = new TextDocument { Id = page.Id, Url = page.FinalUrl, ReadBy = ReadBy };
         if (!isHtml || !file.Exists || file.Length > MaxPageBytes) return Measured(document, TextTokens.Of(""), new("und"));
-        var charset = page.Headers.GetValueOrDefault("content-type") is { } stated && MediaTypeHeaderValue.TryParse(stated, out var type) ? type.CharSet : null;
+        var charset = page.Headers.GetValueOrDefault("content-type") is { } stated ? MediaType.Parse(stated)?.Charset : null; // as the crawl reads it
         var reading = PageReader.Read(File.ReadAllBytes(path), charset, new Uri(page.FinalUrl), PageParts.Text | PageParts.Furniture);
         document = document with { DeclaredLanguage = reading.DeclaredLanguage, Furniture = FurnitureOf(page, reading) };
         return OfText(document, reading.MainText, page.Title, reading.LinkDensity, reading.AdRatio);

@@ -14,7 +14,7 @@ internal static class PersonalData
     private const int MostEmail = 254, Before = 28;
     private static readonly HashSet<string> FileEndings = new(StringComparer.OrdinalIgnoreCase) { "png", "jpg", "jpeg", "gif", "webp", "svg", "css", "js", "avif", "bmp", "tif", "tiff", "html", "php" };
 
-    private static readonly string[] PhoneWords = ["tel", "phone", "fon", "call", "mobil", "cell", "fax", "whatsapp", "hotline", "ruf", "llam", "appel", "ring", "电话", "手机", "電話", "전화", "тел", "contact", "dial", "sms"];
+    private static readonly string[] PhoneWords = ["tel", "telefon", "telephone", "teléf", "téléph", "phone", "fon", "call", "calls", "mobil", "cell", "fax", "whatsapp", "hotline", "ruf", "llam", "appel", "ring", "电话", "手机", "電話", "전화", "тел", "contact", "dial", "sms"];
 
     /// <summary>The text with placeholders; the same object where there was nothing.</summary>
     public static string Replace(string text, TextChanges changes)
@@ -132,7 +132,21 @@ internal static class PersonalData
         var near = text.AsSpan(Math.Max(0, start - Before), Math.Min(start, Before));
         if (near.LastIndexOf('\n') is var line and >= 0) near = near[(line + 1)..];
         foreach (var word in words)
-            if (near.Contains(word, StringComparison.OrdinalIgnoreCase)) return true;
+            if (Holds(near, word)) return true;
+        return false;
+    }
+
+    // A word, or the beginning of one where it has five letters or more: "tel" is not in "hotel" or "telling". Writing without blanks has no such borders.
+    private static bool Holds(ReadOnlySpan<char> near, string word)
+    {
+        for (var from = 0; from < near.Length; from++)
+        {
+            var at = near[from..].IndexOf(word, StringComparison.OrdinalIgnoreCase);
+            if (at < 0) return false;
+            from += at;
+            var (before, behind) = (from == 0 ? ' ' : near[from - 1], from + word.Length < near.Length ? near[from + word.Length] : ' ');
+            if (word[0] >= '\u2e80' || (!char.IsLetter(before) && (word.Length > 4 || !char.IsLetter(behind)))) return true;
+        }
         return false;
     }
 
@@ -179,7 +193,7 @@ internal static class PersonalData
         if (end < text.Length && (char.IsLetterOrDigit(text[end]) || (text[end] is '.' or '-' or '_' && end + 1 < text.Length && char.IsLetterOrDigit(text[end + 1])))) return null;
         var bytes = IPAddress.Parse(text.AsSpan(start, end - start)).GetAddressBytes();
         var named = bytes is [0 or 10 or 127 or >= 224, ..] or [192, 168, ..] or [169, 254, ..] or [172, >= 16 and <= 31, ..] or [100, >= 64 and <= 127, ..] or [192, 0, 2, _] or [198, 51, 100, _] or [203, 0, 113, _];
-        if (named || Says(text, start, "version", "ver.", "ver ", " v", "release", "build", "firmware", "section", "chapter", "update", "§")) return null;
+        if (named || Says(text, start, "version", "ver", "v", "release", "build", "firmware", "section", "chapter", "§")) return null;
         return ("IP", start, end - start);
     }
 }

@@ -28,10 +28,21 @@ internal static class TextRepair
         var first = FirstOdd(text);
         if (first < 0) return text;
         var result = new StringBuilder(text.Length).Append(text, 0, first);
-        int hidden = 0, quotes = 0, ligatures = 0, controls = 0;
+        int hidden = 0, quotes = 0, ligatures = 0, controls = 0, marks = 0;
         for (var i = first; i < text.Length; i++)
         {
             var c = text[i];
+            if (c >= '\u0300' && IsMark(text, i))
+            {
+                // whatever plane they are of: what sorts a tower of marks takes the square of its height
+                if (++marks > MostMarks)
+                {
+                    hidden++;
+                    if (char.IsHighSurrogate(c)) i++;
+                    continue;
+                }
+            }
+            else if (!char.IsControl(c) && !IsHidden(text, i)) marks = 0;
             if (c is > ' ' and < '\u007f') result.Append(c);
             else if (c == '\n' || c == '\r' || c is '\u2028' or '\u2029' or '\u0085' or '\f' or '\v')
             {
@@ -72,6 +83,9 @@ internal static class TextRepair
         changes.Add("ligatures", ligatures);
         return result.ToString();
     }
+
+    private static bool IsMark(string text, int at) =>
+        CharUnicodeInfo.GetUnicodeCategory(text, at) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.SpacingCombiningMark;
 
     private static bool IsStacked(StringBuilder result)
     {

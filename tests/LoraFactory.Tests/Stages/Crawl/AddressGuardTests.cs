@@ -43,6 +43,16 @@ public sealed class AddressGuardTests
     [InlineData("ftp://8.8.8.8/")]
     public void Literals_are_judged_before_anything_is_asked(string url) => Assert.Equal("address-refused", new AddressGuard().Judge(new Uri(url))?.Reason);
 
+    [Theory]
+    [InlineData("http://example.org/", true)]
+    [InlineData("https://example.org/", true)]
+    [InlineData("http://example.org:443/", true)]
+    [InlineData("http://example.org:22/", false)]
+    [InlineData("https://example.org:8443/", true)]
+    [InlineData("http://inside.test:6379/", true)]
+    public void Public_hosts_are_asked_at_the_webs_ports_and_those_allowed(string url, bool allowed) =>
+        Assert.Equal(allowed, new AddressGuard(["inside.test"], allowPorts: ["8443"]).Judge(new(url)) is null);
+
     [Fact]
     public async Task What_was_judged_is_what_is_dialled()
     {

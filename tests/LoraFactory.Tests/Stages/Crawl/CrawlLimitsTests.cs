@@ -84,7 +84,7 @@ public sealed class CrawlLimitsTests : IDisposable
     public async Task A_domain_that_makes_up_hosts_is_left_when_it_gave_its_share()
     {
         var names = Enumerable.Range(0, 40).Select(i => $"h{i}.spam.test").ToList();
-        await using var server = Web(path => path == "/robots.txt" ? "" : $"<title>drawings of {path.Length} {path[^1]}</title>" + string.Concat(names.Select(n => $"<a href=http://{n}/>drawings</a>")));
+        await using var server = Web(path => path == "/robots.txt" ? "" : $"<title>drawings of {path}</title>" + string.Concat(names.Select(n => $"<a href=http://{n}/{n}>drawings</a>")));
         await new CrawlStage().RunAsync(Context(server.Port, c => c with { MaxPagesPerSite = 6, AllowPrivateHosts = ["a.test", .. names], Resolve = [.. c.Resolve, .. names.Select(n => $"{n}=127.0.0.1:{server.Port}")] }), Stop);
         var kept = RunDirectory.ReadLines<Page>(Path.Combine(folder.File("run"), "1-crawl", "pages.jsonl")).Count(p => new Uri(p.Url).Host != "a.test");
         Assert.InRange(kept, 1, 6 + 8 * 4 * 4); // of the round in which it was full

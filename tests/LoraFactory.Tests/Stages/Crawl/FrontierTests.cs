@@ -47,6 +47,15 @@ public sealed class FrontierTests : IDisposable
     }
 
     [Fact]
+    public void A_url_without_any_worth_is_known_all_the_same()
+    {
+        using (var frontier = Open()) frontier.Commit(() => frontier.Add(Item("http://a.test/logo.png", 0, 0)));
+        using var again = Open();
+        again.Commit(() => again.Add(Item("http://a.test/logo.png", 0, 0.7)));
+        Assert.Equal(0.7, Assert.Single(Next(again)).Priority);
+    }
+
+    [Fact]
     public void A_page_too_deep_may_come_nearer()
     {
         using var frontier = Open();
