@@ -6,14 +6,8 @@ using System.Text.RegularExpressions;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Deploy.Serving;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.StaticFiles;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace LoraFactory.Cli.Demo;
 
@@ -64,15 +58,7 @@ public sealed partial class DemoWeb : IAsyncDisposable
         var root = Path.GetFullPath(folder);
         if (!Directory.Exists(root)) throw new LoraException($"There is no demo web at {root}: it has a folder for each host.", ExitCode.BadUsage);
         var hosts = Directory.GetDirectories(root).ToDictionary(d => Path.GetFileName(d).ToLowerInvariant(), d => d, StringComparer.OrdinalIgnoreCase);
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = root });
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<IHostLifetime, SignalFreeLifetime>();
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.Listen(IPAddress.Loopback, port);
-            kestrel.AddServerHeader = false;
-        });
-        var web = new DemoWeb(builder.Build(), hosts, Script.Read(Path.Combine(root, "server.json")), clock ?? TimeProvider.System);
+        var web = new DemoWeb(QuietHost.On(IPAddress.Loopback, port), hosts, Script.Read(Path.Combine(root, "server.json")), clock ?? TimeProvider.System);
         web.app.Run(web.AnswerAsync);
         try
         {
@@ -83,8 +69,7 @@ public sealed partial class DemoWeb : IAsyncDisposable
             await web.DisposeAsync();
             throw new LoraException($"The demo web could not listen on 127.0.0.1:{port}: the port is in use. Give another, or 0 for a free one.", inner: e);
         }
-        var address = web.app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        web.Port = new Uri(address).Port;
+        web.Port = QuietHost.PortOf(web.app);
         return web;
     }
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -10,14 +9,11 @@ namespace LoraFactory.Models.Tokenizers;
 /// </summary>
 internal sealed class ByteLevelPairs : ISubwords
 {
-    private const int CachedWords = 1 << 16, CachedLength = 64;
-
     private readonly MergeTable merges;
     private readonly string?[] tokens;
     private readonly int[] letters = new int[256];
     private readonly bool digitsApart, prefixSpace;
-    private readonly ConcurrentDictionary<string, int[]> words = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> wordsBySpan;
+    private readonly WordCache words;
 
     /// <summary>Over a vocabulary and its merges.</summary>
     /// <param name="ids">Token to id.</param>
@@ -29,7 +25,7 @@ internal sealed class ByteLevelPairs : ISubwords
     public ByteLevelPairs(IReadOnlyDictionary<string, int> ids, string?[] tokens, MergeTable merges, int unknown, bool digitsApart, bool prefixSpace)
     {
         (this.merges, this.tokens, this.digitsApart, this.prefixSpace) = (merges, tokens, digitsApart, prefixSpace);
-        wordsBySpan = words.GetAlternateLookup<ReadOnlySpan<char>>();
+        words = new(MergeWord);
         for (var b = 0; b < 256; b++) letters[b] = ids.GetValueOrDefault(ByteAlphabet.LetterOf((byte)b).ToString(), unknown);
     }
 
@@ -50,7 +46,7 @@ internal sealed class ByteLevelPairs : ISubwords
         }
         foreach (var (first, length) in found)
         {
-            EncodeWord(points.AsSpan(first, length), ids);
+            words.Encode(points.AsSpan(first, length), ids);
             // The space in front has no place in the text: it lies before the first code point, and trimming takes it away.
             if (offsets is not null) AddOffsets(points.AsSpan(first, length), start + first - (prefixed ? 1 : 0), start, ids, offsets);
         }
@@ -58,25 +54,6 @@ internal sealed class ByteLevelPairs : ISubwords
 
     /// <inheritdoc/>
     public string Decode(IEnumerable<string> tokens) => ByteAlphabet.Decode(tokens);
-
-    private void EncodeWord(ReadOnlySpan<int> word, List<int> ids)
-    {
-        Span<char> key = stackalloc char[CachedLength];
-        var length = 0;
-        var cacheable = word.Length <= CachedLength / 2;
-        if (cacheable)
-        {
-            foreach (var point in word) length += new Rune(point).EncodeToUtf16(key[length..]);
-            if (wordsBySpan.TryGetValue(key[..length], out var known))
-            {
-                ids.AddRange(known);
-                return;
-            }
-        }
-        var merged = MergeWord(word);
-        ids.AddRange(merged);
-        if (cacheable && words.Count < CachedWords) words.TryAdd(new string(key[..length]), merged);
-    }
 
     private int[] MergeWord(ReadOnlySpan<int> word)
     {

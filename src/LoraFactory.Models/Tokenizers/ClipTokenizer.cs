@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -16,20 +15,17 @@ public sealed record TokenizedText(IReadOnlyList<int> Ids, IReadOnlyList<(int St
 /// </summary>
 public sealed class ClipTokenizer
 {
-    private const int CachedWords = 1 << 16, CachedLength = 64;
-
     private readonly ClipVocabulary vocabulary;
     private readonly int[] inner = new int[256], last = new int[256];
     private readonly string?[] tokens;
     private readonly (int[] Points, int Id)[] specials;
-    private readonly ConcurrentDictionary<string, int[]> words = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> wordsBySpan;
+    private readonly WordCache words;
 
     /// <summary>A tokenizer over a vocabulary that was read.</summary>
     public ClipTokenizer(ClipVocabulary vocabulary)
     {
         this.vocabulary = vocabulary;
-        wordsBySpan = words.GetAlternateLookup<ReadOnlySpan<char>>();
+        words = new(MergeWord);
         (BeginId, EndId, PadId) = (vocabulary.Ids[vocabulary.Begin], vocabulary.Ids[vocabulary.End], vocabulary.Ids[vocabulary.Pad]);
         for (var b = 0; b < 256; b++)
         {
@@ -162,28 +158,9 @@ public sealed class ClipTokenizer
         var letters = CollectionsMarshal.AsSpan(normalised);
         foreach (var (first, length) in ClipWords.Split(letters))
         {
-            EncodeWord(letters.Slice(first, length), ids);
+            words.Encode(letters.Slice(first, length), ids);
             if (offsets is not null) AddOffsets(letters.Slice(first, length), sources!, first, start, ids, offsets);
         }
-    }
-
-    private void EncodeWord(ReadOnlySpan<int> word, List<int> ids)
-    {
-        Span<char> key = stackalloc char[CachedLength];
-        var length = 0;
-        var cacheable = word.Length <= CachedLength / 2;
-        if (cacheable)
-        {
-            foreach (var point in word) length += new Rune(point).EncodeToUtf16(key[length..]);
-            if (wordsBySpan.TryGetValue(key[..length], out var known))
-            {
-                ids.AddRange(known);
-                return;
-            }
-        }
-        var merged = MergeWord(word);
-        ids.AddRange(merged);
-        if (cacheable && words.Count < CachedWords) words.TryAdd(new string(key[..length]), merged);
     }
 
     private int[] MergeWord(ReadOnlySpan<int> word)

@@ -16,8 +16,8 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
     // How long a round waits for a host before it goes on without, and how long for an answer that began late.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), LeastPatience = TimeSpan.FromSeconds(1);
     private const int MaxPerRound = 32, FirstOfHost = 4;
-    // What a web without end may cost: requests for each page or picture that is kept, and sitemaps read.
-    private const int AskedPerKept = 4, AskedAtLeast = 50, MaxSitemaps = 100;
+    // What a web without end may cost: requests for each page or picture that is kept.
+    private const int AskedPerKept = 4, AskedAtLeast = 50;
 
     private readonly CrawlOptions options = context.Recipe.Crawl;
     private readonly CrawlRecord record = new(context, frontier, gates);
@@ -52,7 +52,7 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         var now = Now();
         if (frontier.EarliestReady(now) is { } ready) nextReady = TimeSpan.FromSeconds(ready - now);
         // hosts that are late hold one URL each, page or picture
-        var budget = new RoundBudget(Left(UrlKind.Page, options.MaxPages, frontier.Pages + late.Count), options.MaxPagesPerHost, Left(UrlKind.Picture, options.MaxPictures, frontier.Pictures + late.Count), (int)Math.Max(0, MaxSitemaps - frontier.Asked(UrlKind.Sitemap)));
+        var budget = new RoundBudget(Left(UrlKind.Page, options.MaxPages, frontier.Pages + late.Count), options.MaxPagesPerHost, Left(UrlKind.Picture, options.MaxPictures, frontier.Pictures + late.Count), (int)Math.Max(0, CrawlRecord.MaxSitemaps - frontier.Asked(UrlKind.Sitemap)));
         if (budget is { Pages: 0, Pictures: 0 })
         {
             nextReady = TimeSpan.MaxValue; // nothing may be taken any more, so nobody's rest is waited for

@@ -8,11 +8,12 @@ namespace LoraFactory.Stages.Crawl;
 internal sealed class CrawlRecord
 {
     private const double OffTopic = 0.1;
-    private const int MaxSitemapDepth = 3, MaxSitemaps = 100, KnownPerPage = 100, KnownAtLeast = 20_000;
+    /// <summary>Sitemaps read in a crawl, and taken from one index.</summary>
+    public const int MaxSitemaps = 100;
+
+    private const int MaxSitemapDepth = 3, KnownPerPage = 100, KnownAtLeast = 20_000;
     // How often a URL is tried, and after how many failures of the network in a row a host is given up.
     private const int MostTries = 3, MostFailures = 6;
-    // A host that asks for more is given up for this crawl.
-    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
 
     private readonly CrawlOptions options;
     private readonly Frontier frontier;
@@ -132,7 +133,7 @@ internal sealed class CrawlRecord
         var wait = visit.RetryAfter ?? TimeSpan.FromSeconds(1 << Math.Min(Math.Max(tries, failures) - 1, 6));
         if (gates.RestOf(host) is var rest && rest > wait) wait = rest;
         frontier.Rest(host, clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0 + wait.TotalSeconds);
-        if (visit.RetryAfter > LongestWait) frontier.CloseHost(host, new(Frontier.Unreachable, $"asks to be left alone for {visit.RetryAfter.Value.TotalHours:0.#} h"));
+        if (visit.RetryAfter > HostGates.LongestWait) frontier.CloseHost(host, new(Frontier.Unreachable, $"asks to be left alone for {visit.RetryAfter.Value.TotalHours:0.#} h"));
         else if (failures >= MostFailures) frontier.CloseHost(host, new(Frontier.Unreachable, $"{failures} requests in a row failed, the last by {visit.Refusal!.Reason}"));
         else if (tries < MostTries)
         {

@@ -75,17 +75,13 @@ public sealed partial class Frontier
     /// <summary>Keeps what an origin's robots.txt said.</summary>
     public void KeepRobots(string origin, KeptRobots robots)
     {
-        lock (gate) tables.SetRobots.Run(transaction, origin, robots.Fetched, robots.Body, robots.Tdm, robots.Closed?.Reason, robots.Closed?.Detail);
+        lock (gate) tables.SetRobots.Run(transaction, origin, robots.Fetched, robots.Body, robots.Tdm);
     }
 
     /// <summary>What it said when it was last asked; null where it never was.</summary>
     public KeptRobots? RobotsOf(string origin)
     {
-        lock (gate)
-        {
-            return tables.FindRobots.First(transaction, r => new KeptRobots(r.GetDouble(0), r.IsDBNull(1) ? null : (byte[])r.GetValue(1), r.IsDBNull(2) ? null : (byte[])r.GetValue(2),
-                r.IsDBNull(3) ? null : new Refusal(r.GetString(3), r.IsDBNull(4) ? null : r.GetString(4))), origin);
-        }
+        lock (gate) return tables.FindRobots.First(transaction, r => new KeptRobots(r.GetDouble(0), r.IsDBNull(1) ? null : (byte[])r.GetValue(1), r.IsDBNull(2) ? null : (byte[])r.GetValue(2)), origin);
     }
 
     /// <summary>What is known of the pages of one shape on a host; see <see cref="PageShape"/>.</summary>
@@ -188,5 +184,4 @@ public sealed partial class Frontier
 /// <param name="Fetched">When, in seconds since 1970.</param>
 /// <param name="Body">Its octets; null where there is none.</param>
 /// <param name="Tdm">The origin's tdmrep.json; null where there is none.</param>
-/// <param name="Closed">Why nothing of the origin may be fetched.</param>
-public sealed record KeptRobots(double Fetched, byte[]? Body, byte[]? Tdm, Refusal? Closed);
+public sealed record KeptRobots(double Fetched, byte[]? Body, byte[]? Tdm);

@@ -14,7 +14,7 @@ namespace LoraFactory.Stages.Crawl;
 public sealed partial class Frontier : IDisposable
 {
     /// <summary>Form of the tables; a frontier of another form is begun anew.</summary>
-    public const string Form = "3";
+    public const string Form = "4";
 
     /// <summary>Why a host is closed for pages, pictures and sitemaps alike: nobody answers there.</summary>
     public const string Unreachable = "host-unreachable";

@@ -23,7 +23,7 @@ internal sealed class FrontierTables : IDisposable
         CREATE TABLE IF NOT EXISTS picture(id INTEGER PRIMARY KEY, json TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS shape(host INTEGER NOT NULL, key INTEGER NOT NULL, seen INTEGER NOT NULL, novel INTEGER NOT NULL, signatures BLOB NOT NULL, PRIMARY KEY(host, key)) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS visit(id INTEGER PRIMARY KEY, json BLOB NOT NULL);
-        CREATE TABLE IF NOT EXISTS robots(origin TEXT PRIMARY KEY, fetched REAL NOT NULL, body BLOB, tdm BLOB, reason TEXT, detail TEXT) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS robots(origin TEXT PRIMARY KEY, fetched REAL NOT NULL, body BLOB, tdm BLOB) WITHOUT ROWID;
         """;
 
     public FrontierTables(string path)
@@ -52,8 +52,8 @@ internal sealed class FrontierTables : IDisposable
         EndVisit = new(Db, "DELETE FROM visit WHERE id = $0");
         FindShape = new(Db, "SELECT seen, novel, signatures FROM shape WHERE host = $0 AND key = $1");
         SetShape = new(Db, "INSERT OR REPLACE INTO shape VALUES ($0, $1, $2, $3, $4)");
-        SetRobots = new(Db, "INSERT OR REPLACE INTO robots VALUES ($0, $1, $2, $3, $4, $5)");
-        FindRobots = new(Db, "SELECT fetched, body, tdm, reason, detail FROM robots WHERE origin = $0");
+        SetRobots = new(Db, "INSERT OR REPLACE INTO robots VALUES ($0, $1, $2, $3)");
+        FindRobots = new(Db, "SELECT fetched, body, tdm FROM robots WHERE origin = $0");
     }
 
     public SqliteConnection Db { get; }

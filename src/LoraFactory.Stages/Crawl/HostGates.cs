@@ -15,6 +15,9 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
 {
     // Answers that take longer earn a rest as long as themselves, up to the second; with more gates than these idle ones are forgotten.
     private static readonly TimeSpan Quick = TimeSpan.FromSeconds(0.25), LongestRest = TimeSpan.FromSeconds(10), LeastBackOff = TimeSpan.FromSeconds(0.5);
+    /// <summary>A host is left alone for at most so long, whatever it asks for.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
+
     private const double NewestShare = 0.25;
     private const int MostGates = 20_000;
 
@@ -56,14 +59,14 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
         if (asked > gate.Pause) gate.Pause = asked;
     }
 
-    /// <summary>A host that says it is busy: its pause doubles, and it is not asked for <paramref name="wait"/>.</summary>
+    /// <summary>A host that says it is busy: its pause doubles, and it is not asked for <paramref name="wait"/>, up to <see cref="LongestWait"/>.</summary>
     /// <returns>How long it is left alone.</returns>
     public TimeSpan SlowDown(string host, TimeSpan wait)
     {
         var gate = Gate(host);
         var doubled = gate.Effective * 2 < LeastBackOff ? LeastBackOff : gate.Effective * 2;
         gate.BackOff = doubled < LongestRest ? doubled : LongestRest;
-        if (wait < gate.Effective) wait = gate.Effective;
+        wait = wait < gate.Effective ? gate.Effective : wait > LongestWait ? LongestWait : wait;
         gate.NotBefore = (clock.GetTimestamp(), wait);
         return wait;
     }

@@ -57,8 +57,6 @@ public sealed class PageFetcher : IDisposable
 {
     private static readonly HttpRequestOptionsKey<bool> Connected = new("connected");
 
-    // What a host is waited for in this crawl; one that asks for more is given up by the caller.
-    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
     private const int MissingPageBytes = 64 * 1024;
 
     private readonly CrawlOptions options;
@@ -167,7 +165,7 @@ public sealed class PageFetcher : IDisposable
         {
             var status = new Refusal("bad-status", answer.Status.ToString(CultureInfo.InvariantCulture));
             var wait = answer.Status is 429 or 503 ? RetryAfter(response) : null;
-            if (answer.Status is 429 or 503) gates.SlowDown(url.Host, wait < LongestWait ? wait.Value : wait is null ? TimeSpan.Zero : LongestWait); // at once: others wait for this host's turn
+            if (answer.Status is 429 or 503) gates.SlowDown(url.Host, wait ?? TimeSpan.Zero); // at once: others wait for this host's turn
             return (answer with { Refusal = status, RetryAfter = wait, Body = answer.Status is 404 or 410 && order.Missing ? await MissingPageAsync(response, answer, token) : [] }, null);
         }
         if (order.Judge?.Invoke(answer) is { } refusal) return (answer with { Refusal = refusal }, null);

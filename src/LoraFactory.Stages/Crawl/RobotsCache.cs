@@ -85,7 +85,7 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
             if (!(answer.Refusal.Reason == "bad-status" && answer.Status is >= 400 and < 500 and not 429))
                 return new() { Rules = RobotsRules.Empty, Closed = new("robots-unreachable", $"robots.txt: {answer.Refusal.Reason} {answer.Refusal.Detail}"), At = answer.At };
         }
-        var read = new KeptRobots(answer.At.ToUnixTimeMilliseconds() / 1000.0, isThere ? answer.Body : null, null, null);
+        var read = new KeptRobots(answer.At.ToUnixTimeMilliseconds() / 1000.0, isThere ? answer.Body : null, null);
         var policy = Policy(origin, read);
         if (policy.Closed is null)
         {

@@ -39,7 +39,8 @@ internal static class CrawlBench
             var settings = new CrawlSettings(parsed.GetValue(concurrency), parsed.GetValue(pictures), parsed.GetValue(keep));
             var line = parsed.GetValue(site) is { } file ? await SiteAsync(file, settings, world, token) : await GeneratedAsync(shape.Of(parsed), settings, world, token);
             world.Out.WriteLine(line.ToJsonString(RunDirectory.Json));
-            return (int)(line["violations"]?.GetValue<int>() > 0 ? ExitCode.Failed : ExitCode.Done);
+            var whole = line["found"]!.GetValue<int>() == line["pages"]!.GetValue<int>();
+            return (int)(whole && line["violations"]?.GetValue<int>() is null or 0 ? ExitCode.Done : ExitCode.Failed);
         });
         return command;
     }

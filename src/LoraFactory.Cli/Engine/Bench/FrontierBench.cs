@@ -64,7 +64,7 @@ internal static class FrontierBench
             }
             line["ms_per_round_of_1024"] = Measurement.Rounded(Stopwatch.GetElapsedTime(started).TotalMilliseconds / Rounds);
             line["waiting"] = frontier.Queued;
-            line["disk_mb"] = Math.Round(new FileInfo(file).Length / 1048576.0);
+            line["disk_mb"] = Math.Round(folder.EnumerateFiles().Sum(f => f.Length) / 1048576.0);
             line["peak_rss_mb"] = Math.Round(ProcessMemory.PeakMiB);
             return line;
         }

@@ -43,16 +43,7 @@ public sealed class InferenceServer : IAsyncDisposable
     /// <summary>Starts listening. Takes over model and feedback. A port that was taken since <see cref="RequirePort"/> looked is one clear error.</summary>
     public static async Task<InferenceServer> StartAsync(ServedModel model, IRatings feedback, IPAddress address, int port, TimeProvider clock, TimeSpan patience)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<IHostLifetime, SignalFreeLifetime>();
-        builder.WebHost.ConfigureKestrel(k =>
-        {
-            k.Listen(address, port);
-            k.Limits.MaxRequestBodySize = 1 << 20;
-            k.AddServerHeader = false;
-        });
-        var server = new InferenceServer(builder.Build(), model, feedback, clock, patience);
+        var server = new InferenceServer(QuietHost.On(address, port, k => k.Limits.MaxRequestBodySize = 1 << 20), model, feedback, clock, patience);
         server.Map();
         try
         {

@@ -30,7 +30,7 @@ public sealed class GeneratedWebTests : IDisposable
     [Fact]
     public async Task A_web_that_fails_and_traps_is_crawled_whole_and_politely()
     {
-        var shape = new WebShape(220, 8, 5) { FailureRate = 0.04, TrapRate = 0.1, Pause = 0.01 };
+        var shape = new WebShape(220, 8, 5) { FailureRate = 0.04, TrapRate = 0.1, Pause = 0.04 }; // above the server's grace, so that it sees a request too soon
         await using var server = await WebServer.StartAsync(shape);
         var web = new GeneratedWeb(shape);
         var context = new StageContext

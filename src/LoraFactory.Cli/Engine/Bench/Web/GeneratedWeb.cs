@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using LoraFactory.Flow;
+using LoraFactory.Images.Scenes;
 
 namespace LoraFactory.Cli.Engine.Bench.Web;
 
@@ -166,7 +168,7 @@ public sealed class GeneratedWeb
     // Traps: each page leads to more of its kind.
     private string? Trap(int host, string path)
     {
-        var random = new Sequence(Shape.Seed ^ host, StableHash(path));
+        var random = new Sequence(Shape.Seed ^ host, (long)(TextHash.Of(path) >> 1));
         if (path.StartsWith("/calendar/", StringComparison.Ordinal))
         {
             var parts = path[10..].Split('/', '.');
@@ -203,38 +205,23 @@ public sealed class GeneratedWeb
         });
     }
 
-    // FNV-1a: the same in every process, which string.GetHashCode is not
-    private static long StableHash(string text) => text.Aggregate(14695981039346656037UL, (hash, c) => unchecked((hash ^ c) * 1099511628211UL), hash => (long)(hash >> 1));
-
     private static WebAnswer Html(string text) => new(200, "text/html; charset=utf-8", Encoding.UTF8.GetBytes(text));
 
     // A grey PNG of one pixel.
     private static readonly byte[] Dot = Convert.FromBase64String("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==");
 
-    // SplitMix64 (Steele, Lea, Flood 2014): a sequence for each page, begun anywhere at no cost.
+    // A sequence for each page, begun anywhere at no cost; a class, so that what draws from it moves it on.
     private sealed class Sequence(long seed, long item)
     {
-        private ulong state = unchecked((ulong)seed * 0x9E3779B97F4A7C15UL ^ (ulong)(item + 1) * 0xD1B54A32D192ED03UL);
+        private SceneRandom random = new(seed, item);
 
-        public double Share() => (Bits() >> 11) * (1.0 / (1UL << 53));
+        public double Share() => random.NextDouble();
 
-        public int Next(int least, int most) => least + (int)(Share() * (most - least + 1L));
+        public int Next(int least, int most) => least + random.Next(most - least + 1);
 
         public void Skip(int numbers)
         {
-            for (; numbers > 0; numbers--) Bits();
-        }
-
-        private ulong Bits()
-        {
-            unchecked
-            {
-                state += 0x9E3779B97F4A7C15UL;
-                var z = state;
-                z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
-                z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
-                return z ^ (z >> 31);
-            }
+            for (; numbers > 0; numbers--) random.NextBits();
         }
     }
 }

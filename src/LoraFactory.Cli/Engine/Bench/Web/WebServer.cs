@@ -3,13 +3,7 @@ using System.Globalization;
 using System.Net;
 using LoraFactory.Stages.Deploy.Serving;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace LoraFactory.Cli.Engine.Bench.Web;
 
@@ -61,18 +55,10 @@ public sealed class WebServer : IAsyncDisposable
     /// <summary>Starts serving on a free port.</summary>
     public static async Task<WebServer> StartAsync(WebShape shape)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<IHostLifetime, SignalFreeLifetime>();
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.Listen(IPAddress.Any, 0);
-            kestrel.AddServerHeader = false;
-        });
-        var server = new WebServer(new GeneratedWeb(shape), builder.Build());
+        var server = new WebServer(new GeneratedWeb(shape), QuietHost.On(IPAddress.Any, 0));
         server.app.Run(server.AnswerAsync);
         await server.app.StartAsync();
-        server.Port = new Uri(server.app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
+        server.Port = QuietHost.PortOf(server.app);
         return server;
     }
 
