@@ -113,7 +113,7 @@ public sealed record CrawlOptions
     [Option("Pause between two requests to one address, whatever hosts lie there; -1 is a quarter of crawl.delay_seconds.", Min = -1, Max = 3600, Unit = "seconds")]
     public double AddressDelaySeconds { get; init; } = -1;
     /// <summary>Cap on Crawl-delay.</summary>
-    [Option("A host whose robots.txt asks for a longer pause than this is left out.", Min = 0, Max = 86400, Unit = "seconds")]
+    [Option("The URLs of a host whose robots.txt asks for a longer pause than this are deferred: they stay in the frontier and are taken up when this is raised.", Min = 0, Max = 86400, Unit = "seconds")]
     public double MaxCrawlDelaySeconds { get; init; } = 30;
     /// <summary>Time-out.</summary>
     [Option("A request that takes longer is given up.", Min = 0.1, Max = 600, Unit = "seconds")]

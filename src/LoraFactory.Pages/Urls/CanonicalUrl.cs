@@ -69,11 +69,20 @@ public static class CanonicalUrl
         text.Append("://");
         text.Append(host);
         if (url.Port is { } port) text.Append(string.Create(CultureInfo.InvariantCulture, $":{port}"));
+        var path = text.Length;
         Settle(ref text, url.Path);
+        DropSession(ref text, path);
         if (url.Query is { Length: > 0 } query) AppendQuery(ref text, query);
         var written = text.Length > MaxLength ? null : text.ToString();
         text.Dispose();
         return written;
+    }
+
+    // Servlets write the session behind the path: /a;jsessionid=1F3C.
+    private static void DropSession(ref UrlText text, int path)
+    {
+        while (text.Span[path..].LastIndexOf(';') is >= 0 and var at && text.Span[(path + at + 1)..] is var parameter
+            && parameter.StartsWith("jsessionid=", StringComparison.OrdinalIgnoreCase) && !parameter.Contains('/')) text.Length = path + at;
     }
 
     private static void AppendQuery(ref UrlText text, ReadOnlySpan<char> query)

@@ -25,8 +25,11 @@ public sealed class AddressGuard
 
     private static readonly AddressRange GlobalUnicast6 = AddressRange.Parse("2000::/3")!;
 
-    // Answers of DNS by which turns are taken; what is dialled is looked up anew.
-    private const int AddressLastsMs = 60_000, MostAddresses = 20_000;
+    // Addresses by which turns are taken; they are looked up anew, and judged anew, when dialled.
+    private const int MostAddresses = 20_000;
+
+    /// <summary>How long the address by which a host's turns are taken stands, and a connection to it is used: so the turn is that of the address that is asked.</summary>
+    public static readonly TimeSpan AddressLasts = TimeSpan.FromMinutes(2);
 
     private readonly ConcurrentDictionary<string, (long At, IPAddress? Address)> addresses = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<int> ports;
@@ -99,7 +102,7 @@ public sealed class AddressGuard
     /// <summary>The address that would be dialled first; null where the host has none or may not be dialled.</summary>
     public async ValueTask<IPAddress?> AddressAsync(string host, int port, CancellationToken token)
     {
-        if (addresses.TryGetValue(host, out var known) && Environment.TickCount64 - known.At < AddressLastsMs) return known.Address;
+        if (addresses.TryGetValue(host, out var known) && Environment.TickCount64 - known.At < AddressLasts.TotalMilliseconds) return known.Address;
         IPAddress? address = null;
         try
         {
@@ -109,8 +112,7 @@ public sealed class AddressGuard
         {
             // dialling says why
         }
-        if (addresses.Count > MostAddresses) addresses.Clear();
-        addresses[host] = (Environment.TickCount64, address);
+        Remember(host, address);
         return address;
     }
 
@@ -119,12 +121,13 @@ public sealed class AddressGuard
     {
         var points = await EndPointsAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, token);
         Exception? last = null;
-        foreach (var point in points)
+        foreach (var point in InTurn(context.DnsEndPoint.Host, points))
         {
             var socket = new Socket(point.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             try
             {
                 await socket.ConnectAsync(point, token);
+                Remember(context.DnsEndPoint.Host, point.Address);
                 return new NetworkStream(socket, ownsSocket: true);
             }
             catch (SocketException e)
@@ -140,6 +143,16 @@ public sealed class AddressGuard
         }
         throw last!;
     }
+
+    private void Remember(string host, IPAddress? address)
+    {
+        if (addresses.Count > MostAddresses) addresses.Clear();
+        addresses[host] = (Environment.TickCount64, address);
+    }
+
+    // The address whose turn it is comes first, where the name still has it.
+    private IEnumerable<IPEndPoint> InTurn(string host, IReadOnlyList<IPEndPoint> points) =>
+        addresses.TryGetValue(host, out var known) && known.Address is { } turn ? points.OrderByDescending(point => point.Address.Equals(turn)) : points;
 
     private static string Name(string host) => host.Trim('[', ']').TrimEnd('.').ToLowerInvariant();
 

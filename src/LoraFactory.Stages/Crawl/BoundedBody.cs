@@ -19,7 +19,7 @@ public static class BoundedBody
     public static async Task<(byte[] Bytes, Refusal? Refusal)> ReadAsync(Stream raw, IReadOnlyList<string> codings, long maxBytes, CancellationToken token)
     {
         codings = [.. codings.Select(c => c.Trim().ToLowerInvariant()).Where(c => c is not ("" or "identity"))];
-        if (codings.Count > MaxCodings) return ([], new("unsupported-encoding", $"{codings.Count} content codings, at most {MaxCodings} are undone"));
+        if (codings.Count > MaxCodings) return ([], new("unsupported-encoding", $"{codings.Count} content codings, at most {MaxCodings} are undone", codings.Count, MaxCodings));
         var counted = new CountingStream(raw);
         Stream stream = counted;
         try
@@ -52,11 +52,11 @@ public static class BoundedBody
             if (body.Length + n > maxBytes)
             {
                 body.Write(buffer, 0, (int)(maxBytes - body.Length));
-                return (body.ToArray(), new("too-large", $"more than {maxBytes} bytes"));
+                return (body.ToArray(), new("too-large", $"more than {maxBytes} bytes", Threshold: maxBytes));
             }
             body.Write(buffer, 0, n);
             if (packed && body.Length > RatioFrom && body.Length / Math.Max(raw.Count, 1) > MaxRatio)
-                return ([], new("too-compressed", $"{raw.Count} bytes unpack to more than {MaxRatio} times as many"));
+                return ([], new("too-compressed", $"{raw.Count} bytes unpack to more than {MaxRatio} times as many", body.Length / Math.Max(raw.Count, 1), MaxRatio));
         }
         return (body.ToArray(), null);
     }

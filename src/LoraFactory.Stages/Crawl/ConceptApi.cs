@@ -67,7 +67,7 @@ internal sealed class ConceptApi : IDisposable
             MinimumThroughput = 2,
             SamplingDuration = TimeSpan.FromMinutes(5),
             BreakDuration = TimeSpan.FromMinutes(30),
-            ShouldHandle = args => ValueTask.FromResult(args.Outcome.Result?.Refusal is not null),
+            ShouldHandle = args => ValueTask.FromResult(args.Outcome.Result is { Refusal: not null } failed && !IsUnknown(failed)),
         }).Build();
         foreach (var term in terms.Where(t => !Knows(t)).ToList())
         {
@@ -81,12 +81,15 @@ internal sealed class ConceptApi : IDisposable
                 Keep(term, null, "not asked: it failed before", context.Clock);
                 continue;
             }
-            var edges = answer.Refusal is null ? Read(answer.Body, term) : null;
+            var edges = answer.Refusal is null ? Read(answer.Body, term) : IsUnknown(answer) ? [] : null;
             var failure = edges is not null ? null : answer.Refusal is { } refused ? $"{refused.Reason} {refused.Detail}".TrimEnd() : "no edges could be read from its answer";
             Keep(term, edges, failure, context.Clock);
             if (failure is not null) context.Progress.Line($"seed.concept_api: {answer.FinalUrl}: {failure}; the topic is expanded without it.");
         }
     }
+
+    // A word that it does not know is an answer; another program at that address is none.
+    private static bool IsUnknown(Fetched answer) => answer is { Refusal.Reason: "bad-status", Status: 404 or 410 } && answer.MediaType.EndsWith("json", StringComparison.Ordinal);
 
     private bool Knows(string term) => Sqlite.Scalar<long>(db, "SELECT COUNT(*) FROM answer WHERE node = $node", ("$node", ConceptStore.Node(term))) > 0;
 

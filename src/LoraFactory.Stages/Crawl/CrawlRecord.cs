@@ -74,6 +74,14 @@ internal sealed class CrawlRecord
     private void Add(Visit visit, long room)
     {
         if (visit.WasAsked) frontier.CountAsked(visit.Item.Kind);
+        if (visit.Refusal is { Wait: { } wait } waiting)
+        {
+            frontier.Rest(visit.AnsweredBy ?? visit.Item.Url.Host, Now() + wait.TotalSeconds);
+            frontier.ForgetVisit(visit.Item);
+            if (visit.AnsweredBy is not null) frontier.Rest(visit.Item.Url.Host, Now() + wait.TotalSeconds); // it leads to where nothing may be asked yet
+            Count(visit.Item, waiting.Reason + ", to be tried again");
+            return;
+        }
         var again = TriesAgain(visit);
         if (again) return;
         if (visit.Picture is not null) frontier.PutPicture(visit.Item.Url.AbsoluteUri, visit.Picture);
@@ -132,9 +140,9 @@ internal sealed class CrawlRecord
         var tries = frontier.TryAgain(visit.Item, visit.Refusal!);
         var wait = visit.RetryAfter ?? TimeSpan.FromSeconds(1 << Math.Min(Math.Max(tries, failures) - 1, 6));
         if (gates.RestOf(host) is var rest && rest > wait) wait = rest;
-        frontier.Rest(host, clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0 + wait.TotalSeconds);
-        if (visit.RetryAfter > HostGates.LongestWait) frontier.CloseHost(host, new(Frontier.Unreachable, $"asks to be left alone for {visit.RetryAfter.Value.TotalHours:0.#} h"));
-        else if (failures >= MostFailures) frontier.CloseHost(host, new(Frontier.Unreachable, $"{failures} requests in a row failed, the last by {visit.Refusal!.Reason}"));
+        frontier.Rest(host, Now() + wait.TotalSeconds);
+        if (visit.RetryAfter > HostGates.LongestWait) frontier.CloseHost(host, new(Frontier.Unreachable, $"asks to be left alone for {visit.RetryAfter.Value.TotalHours:0.#} h", visit.RetryAfter.Value.TotalSeconds, HostGates.LongestWait.TotalSeconds));
+        else if (failures >= MostFailures) frontier.CloseHost(host, new(Frontier.Unreachable, $"{failures} requests in a row failed, the last by {visit.Refusal!.Reason}", failures, MostFailures));
         else if (tries < MostTries)
         {
             frontier.ForgetVisit(visit.Item);
@@ -143,6 +151,8 @@ internal sealed class CrawlRecord
         }
         return false;
     }
+
+    private double Now() => clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;
 
     private Refusal? Duplicate(Visit visit, out bool alike)
     {
@@ -159,7 +169,7 @@ internal sealed class CrawlRecord
         if (history.IsTrap) traps.Add((host, shape));
         if (novel || visit.Item.Depth == 0) return null;
         alike = true;
-        return new("near-identical", $"its words and pictures are those of a page with an address like it ({history.Novel} of {history.Seen} differ)");
+        return new("near-identical", $"its words and pictures are those of a page with an address like it ({history.Novel} of {history.Seen} differ)", history.Novel, history.Seen);
     }
 
     private static Refusal Trap(FrontierUrl item) => new("trap", $"addresses like {item.Url.AbsolutePath} bring the same page again and again");

@@ -36,7 +36,7 @@ public sealed class CrawlStage : IStage
             throw new LoraException("seed.urls is empty: give at least one http(s) URL where the crawl begins, or use label.source: folder for pictures of your own.", ExitCode.BadUsage);
         var seed = await MakeSeedAsync(context, token);
         RunDirectory.WriteJson(context.Run.File(Name, "seed.json"), seed);
-        var key = ContentId.Of(Frontier.Form, seed.Id, JsonSerializer.Serialize(Lasting(context.Recipe.Crawl), RunDirectory.Json));
+        var key = ContentId.Of(Frontier.Form, seed.Id, JsonSerializer.Serialize(Settled(context.Recipe.Crawl), RunDirectory.Json));
         try
         {
             using var frontier = Frontier.Open(context.Run.File(Name, "frontier.db"), key);
@@ -58,6 +58,9 @@ public sealed class CrawlStage : IStage
 
     // Where a host lies, and how many are asked at once, does not change what it says: a demo web on another port is the same web.
     private static CrawlOptions Lasting(CrawlOptions options) => options with { Resolve = [], Concurrency = 0 };
+
+    // What a host is deferred for may change without another crawl.
+    private static CrawlOptions Settled(CrawlOptions options) => Lasting(options) with { MaxCrawlDelaySeconds = 0 };
 
     private static async Task<Seed> MakeSeedAsync(StageContext context, CancellationToken token)
     {
@@ -81,6 +84,9 @@ public sealed class CrawlStage : IStage
         var policy = new LinkPolicy(options, seed, relevance, new ConsentLedger(context.Run));
         var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, policy, context.Clock);
         if (frontier.ForgetWhenFruitless()) context.Progress.Line("crawl: the last try fetched no page, so it begins anew");
+        if (frontier.TakeUpDeferred() is > 0 and var deferred) context.Progress.Line($"crawl: {deferred} URLs that were deferred are looked at again");
+        var now = context.Clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;
+        foreach (var (host, until) in frontier.Resting(now)) gates.LeaveAlone(host, TimeSpan.FromSeconds(until - now));
         await PlantAsync(seed, frontier, robots, policy, token);
         await new CrawlLoop(context, frontier, robots, gates, visitor).RunAsync(token);
     }

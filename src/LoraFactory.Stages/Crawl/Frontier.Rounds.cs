@@ -45,6 +45,10 @@ public sealed partial class Frontier
         lock (gate) return Sqlite.Rows(tables.Db, "SELECT MIN(ready) FROM host WHERE queued > 0 AND ready > $now", r => r.IsDBNull(0) ? (double?)null : r.GetDouble(0), ("$now", now)).First();
     }
 
+    /// <summary>Hosts with work that rest, and until when in seconds since 1970.</summary>
+    public IEnumerable<(string Host, double Until)> Resting(double now) =>
+        Sqlite.Rows(tables.Db, "SELECT name, ready FROM host WHERE ready > $now", r => (r.GetString(0), r.GetDouble(1)), ("$now", now));
+
     /// <summary>
     /// Keeps what a visit brought until it is recorded, so that a crawl that is killed meanwhile does not ask again. Recording (<see cref="Done"/>,
     /// <see cref="Drop"/>) ends it.
@@ -157,8 +161,8 @@ public sealed partial class Frontier
 
     /// <summary>All that was dropped, by URL; what still waits was not reached.</summary>
     public IEnumerable<(UrlKind Kind, Drop Drop)> AllDrops() =>
-        Sqlite.Rows(tables.Db, "SELECT url, kind, CASE state WHEN 2 THEN COALESCE(reason, 'not-reached') ELSE 'not-reached' END, detail FROM url WHERE state <> 1 ORDER BY url, kind", r =>
-            ((UrlKind)r.GetInt32(1), new Drop(ContentId.Of(r.GetString(0)), r.GetString(2), r.GetString(0), r.IsDBNull(3) ? null : r.GetString(3))));
+        Sqlite.Rows(tables.Db, "SELECT url, kind, CASE WHEN state >= 2 THEN COALESCE(reason, 'not-reached') ELSE 'not-reached' END, detail, value, threshold FROM url WHERE state <> 1 ORDER BY url, kind", r =>
+            ((UrlKind)r.GetInt32(1), new Drop(ContentId.Of(r.GetString(0)), r.GetString(2), r.GetString(0), r.IsDBNull(3) ? null : r.GetString(3)) { Value = r.IsDBNull(4) ? null : r.GetDouble(4), Threshold = r.IsDBNull(5) ? null : r.GetDouble(5) }));
 
     private static IOrderedEnumerable<FrontierUrl> Order(IEnumerable<FrontierUrl> items) =>
         items.OrderByDescending(i => i.Kind == UrlKind.Sitemap).ThenByDescending(i => i.Priority).ThenBy(i => i.Depth).ThenBy(i => i.Url.AbsoluteUri, StringComparer.Ordinal);

@@ -14,12 +14,14 @@ namespace LoraFactory.Stages.Crawl;
 public sealed partial class Frontier : IDisposable
 {
     /// <summary>Form of the tables; a frontier of another form is begun anew.</summary>
-    public const string Form = "4";
+    public const string Form = "5";
 
     /// <summary>Why a host is closed for pages, pictures and sitemaps alike: nobody answers there.</summary>
     public const string Unreachable = "host-unreachable";
 
+    // States of a URL: 0 waits, 1 done, 2 dropped, 3 deferred.
     // Hosts and URLs remembered beside the tables, to save asking them; both begin anew when full.
+    private const int Deferred = 3;
     private const int MostHosts = 20_000, MostSeen = 200_000;
 
     private readonly Lock gate = new();
@@ -143,7 +145,28 @@ public sealed partial class Frontier : IDisposable
     }
 
     /// <summary>Takes a URL out of the queue as dropped.</summary>
-    public void Drop(FrontierUrl item, Refusal refusal) => SetState(item, 2, refusal);
+    public void Drop(FrontierUrl item, Refusal refusal) => SetState(item, refusal.IsDeferral ? Deferred : 2, refusal);
+
+    /// <summary>Queues what was deferred once more; returns how many URLs.</summary>
+    public long TakeUpDeferred()
+    {
+        if (Sqlite.Scalar<long>(tables.Db, "SELECT EXISTS(SELECT 1 FROM url WHERE state = 3)") == 0) return 0;
+        lock (gate)
+        {
+            Sqlite.Run(tables.Db, """
+                BEGIN IMMEDIATE;
+                UPDATE host SET ready = 0, failures = 0,
+                  queued = queued + (SELECT COUNT(*) FROM url WHERE url.host = host.id AND url.state = 3),
+                  best = MAX(best, (SELECT MAX(priority) FROM url WHERE url.host = host.id AND url.state = 3))
+                  WHERE id IN (SELECT host FROM url WHERE state = 3);
+                UPDATE url SET state = 0, tries = 0, reason = NULL, detail = NULL, value = NULL, threshold = NULL WHERE state = 3;
+                COMMIT
+                """);
+            var before = Queued;
+            Forget();
+            return Queued - before;
+        }
+    }
 
     /// <summary>Leaves a URL in the queue for another try; returns how often it was tried.</summary>
     public int TryAgain(FrontierUrl item, Refusal refusal)
@@ -189,8 +212,8 @@ public sealed partial class Frontier : IDisposable
     {
         foreach (var host in touched.Where(h => h.Closed is null).ToList())
         {
-            if (host.Pages >= maxPages) CloseHost(host.Name, new("host-full"));
-            else if (maxMisses > 0 && host.Misses >= maxMisses) CloseHost(host.Name, new("host-off-topic"));
+            if (host.Pages >= maxPages) CloseHost(host.Name, new("host-full", $"{host.Pages} pages, at most {maxPages}", host.Pages, maxPages));
+            else if (maxMisses > 0 && host.Misses >= maxMisses) CloseHost(host.Name, new("host-off-topic", $"{host.Misses} pages in a row without the topic", host.Misses, maxMisses));
         }
     }
 
@@ -202,7 +225,7 @@ public sealed partial class Frontier : IDisposable
         host.Dirty = host.Taken = true;
         foreach (var kind in refusal.Reason == Unreachable ? Enum.GetValues<UrlKind>() : [UrlKind.Page])
         {
-            var dropped = tables.CloseQueue.Run(transaction, host.Id, (int)kind, refusal.Reason, refusal.Detail);
+            var dropped = tables.CloseQueue.Run(transaction, host.Id, (int)kind, refusal.Reason, refusal.Detail, refusal.Value, refusal.Threshold);
             host.Queued -= dropped;
             counts.Queued -= dropped;
         }
@@ -292,7 +315,7 @@ public sealed partial class Frontier : IDisposable
         }
         var host = Host(item.Url.Host);
         if (refusal is null && host.Closed is { } closed && (item.Kind == UrlKind.Page || closed == Unreachable)) refusal = new(closed);
-        tables.AddUrl.Run(transaction, id, url, (int)item.Kind, host.Id, refusal is null ? 0 : 2, item.Depth, item.Priority, refusal?.Reason, refusal?.Detail);
+        tables.AddUrl.Run(transaction, id, url, (int)item.Kind, host.Id, refusal is null ? 0 : 2, item.Depth, item.Priority, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold);
         counts.Known[(int)item.Kind]++;
         seen[id] = new(refusal is null || refusal.Reason == "depth", item.Depth, item.Priority);
         if (refusal is null) Queued1(host, item.Priority);
@@ -329,7 +352,7 @@ public sealed partial class Frontier : IDisposable
     {
         var id = FrontierTables.Key(item.Kind, item.Url.AbsoluteUri);
         var waited = tables.FindUrl.First(transaction, r => r.GetInt32(0) == 0, id);
-        tables.EndUrl.Run(transaction, id, state, refusal?.Reason, refusal?.Detail);
+        tables.EndUrl.Run(transaction, id, state, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold);
         tables.EndVisit.Run(transaction, id);
         seen[id] = new(refusal?.Reason == "depth", item.Depth, item.Priority);
         if (!waited) return;

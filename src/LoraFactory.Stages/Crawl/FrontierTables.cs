@@ -12,8 +12,9 @@ internal sealed class FrontierTables : IDisposable
         CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS url(
           id INTEGER PRIMARY KEY, url TEXT NOT NULL, kind INTEGER NOT NULL, host INTEGER NOT NULL, state INTEGER NOT NULL,
-          depth INTEGER NOT NULL, priority REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, reason TEXT, detail TEXT);
+          depth INTEGER NOT NULL, priority REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, reason TEXT, detail TEXT, value REAL, threshold REAL);
         CREATE INDEX IF NOT EXISTS url_queue ON url(host, kind, priority DESC, depth, url) WHERE state = 0;
+        CREATE INDEX IF NOT EXISTS url_deferred ON url(host, priority DESC) WHERE state = 3;
         CREATE TABLE IF NOT EXISTS host(
           id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, queued INTEGER NOT NULL DEFAULT 0, best REAL NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
           misses INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, missing INTEGER NOT NULL DEFAULT 0, ready REAL NOT NULL DEFAULT 0, closed TEXT);
@@ -32,9 +33,9 @@ internal sealed class FrontierTables : IDisposable
         Sqlite.Run(Db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -16384; PRAGMA temp_store = FILE");
         Sqlite.Run(Db, Schema);
         FindUrl = new(Db, "SELECT state, depth, priority, reason FROM url WHERE id = $0");
-        AddUrl = new(Db, "INSERT INTO url(id, url, kind, host, state, depth, priority, reason, detail) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8)");
-        RaiseUrl = new(Db, "UPDATE url SET depth = $1, priority = $2, state = 0, reason = NULL, detail = NULL WHERE id = $0");
-        EndUrl = new(Db, "UPDATE url SET state = $1, reason = $2, detail = $3 WHERE id = $0");
+        AddUrl = new(Db, "INSERT INTO url(id, url, kind, host, state, depth, priority, reason, detail, value, threshold) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+        RaiseUrl = new(Db, "UPDATE url SET depth = $1, priority = $2, state = 0, reason = NULL, detail = NULL, value = NULL, threshold = NULL WHERE id = $0");
+        EndUrl = new(Db, "UPDATE url SET state = $1, reason = $2, detail = $3, value = $4, threshold = $5 WHERE id = $0");
         TryUrl = new(Db, "UPDATE url SET tries = tries + 1, reason = $1, detail = $2 WHERE id = $0");
         Tries = new(Db, "SELECT tries FROM url WHERE id = $0");
         FindHost = new(Db, "SELECT id, queued, best, pages, misses, failures, missing, ready, closed FROM host WHERE name = $0");
@@ -42,7 +43,7 @@ internal sealed class FrontierTables : IDisposable
         SetHost = new(Db, "UPDATE host SET queued = $1, best = $2, pages = $3, misses = $4, failures = $5, missing = $6, ready = $7, closed = $8 WHERE id = $0");
         Queue = new(Db, "SELECT url, depth, priority FROM url WHERE host = $0 AND kind = $1 AND state = 0 ORDER BY priority DESC, depth, url LIMIT $2");
         Best = new(Db, "SELECT priority FROM url WHERE host = $0 AND kind = $1 AND state = 0 ORDER BY priority DESC LIMIT 1");
-        CloseQueue = new(Db, "UPDATE url SET state = 2, reason = $2, detail = $3 WHERE host = $0 AND kind = $1 AND state = 0");
+        CloseQueue = new(Db, "UPDATE url SET state = 2, reason = $2, detail = $3, value = $4, threshold = $5 WHERE host = $0 AND kind = $1 AND state = 0");
         AddPage = new(Db, "INSERT OR REPLACE INTO page VALUES ($0, $1, $2, $3)");
         Twins = new(Db, "SELECT json FROM page WHERE content = $0 ORDER BY url");
         AddPicture = new(Db, "INSERT OR REPLACE INTO picture VALUES ($0, $1)");

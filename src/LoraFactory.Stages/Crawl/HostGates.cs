@@ -21,6 +21,7 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
     private const double NewestShare = 0.25;
     private const int MostGates = 20_000;
 
+    private readonly Lock pruning = new();
     private readonly ConcurrentDictionary<string, Gate> hosts = new(StringComparer.OrdinalIgnoreCase);
     private readonly ConcurrentDictionary<IPAddress, Gate> addresses = new();
 
@@ -33,42 +34,69 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
     /// <param name="token">Ends the waiting.</param>
     public async ValueTask<HostTurn> EnterAsync(string host, IPAddress? address, CancellationToken token)
     {
-        var gate = Gate(host);
-        await WaitAsync(gate, token);
-        Gate? shared = null;
-        if (address is not null && addressPause > TimeSpan.Zero)
+        var (gate, shared) = Take(host, addressPause > TimeSpan.Zero ? address : null);
+        var entered = new List<Gate>(2);
+        try
         {
-            shared = addresses.GetOrAdd(address, _ => new Gate { Pause = addressPause });
-            try
+            foreach (var each in (Gate?[])[gate, shared]) // hosts wait for addresses, never the other way round
             {
-                await WaitAsync(shared, token); // hosts wait for addresses, never the other way round
-            }
-            catch
-            {
-                gate.Turn.Release();
-                throw;
+                if (each is null) continue;
+                await WaitAsync(each, token);
+                entered.Add(each);
             }
         }
+        catch
+        {
+            foreach (var each in entered) each.Turn.Release();
+            gate.Leave();
+            shared?.Leave();
+            throw;
+        }
         return new HostTurn(clock, gate, shared);
+    }
+
+    // Whoever waits at a gate keeps it from being forgotten.
+    private (Gate Host, Gate? Address) Take(string host, IPAddress? address)
+    {
+        lock (pruning)
+        {
+            var gate = Gate(host);
+            gate.Come();
+            var shared = address is null ? null : addresses.GetOrAdd(address, _ => new Gate { Pause = addressPause });
+            shared?.Come();
+            return (gate, shared);
+        }
     }
 
     /// <summary>Sets the pause that a host asks for; a shorter one than the one in force is not taken.</summary>
     public void SetPause(string host, TimeSpan asked)
     {
-        var gate = Gate(host);
-        if (asked > gate.Pause) gate.Pause = asked;
+        lock (pruning)
+        {
+            var gate = Gate(host);
+            if (asked > gate.Pause) gate.Pause = asked;
+        }
     }
 
     /// <summary>A host that says it is busy: its pause doubles, and it is not asked for <paramref name="wait"/>, up to <see cref="LongestWait"/>.</summary>
     /// <returns>How long it is left alone.</returns>
     public TimeSpan SlowDown(string host, TimeSpan wait)
     {
-        var gate = Gate(host);
-        var doubled = gate.Effective * 2 < LeastBackOff ? LeastBackOff : gate.Effective * 2;
-        gate.BackOff = doubled < LongestRest ? doubled : LongestRest;
-        wait = wait < gate.Effective ? gate.Effective : wait > LongestWait ? LongestWait : wait;
-        gate.NotBefore = (clock.GetTimestamp(), wait);
-        return wait;
+        lock (pruning)
+        {
+            var gate = Gate(host);
+            var doubled = gate.Effective * 2 < LeastBackOff ? LeastBackOff : gate.Effective * 2;
+            gate.BackOff = doubled < LongestRest ? doubled : LongestRest;
+            wait = wait < gate.Effective ? gate.Effective : wait > LongestWait ? LongestWait : wait;
+            gate.NotBefore = (clock.GetTimestamp(), wait);
+            return wait;
+        }
+    }
+
+    /// <summary>A host that is not asked for <paramref name="wait"/>, up to <see cref="LongestWait"/>, with its pause as it is.</summary>
+    public void LeaveAlone(string host, TimeSpan wait)
+    {
+        lock (pruning) Gate(host).NotBefore = (clock.GetTimestamp(), wait > LongestWait ? LongestWait : wait);
     }
 
     /// <summary>A host that was busy and answers well: what was added to its pause shrinks a little.</summary>
@@ -86,9 +114,12 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
     /// <summary>An answer of the host took this long: while its answers are slow its pause is as long as they take.</summary>
     public void Took(string host, TimeSpan time)
     {
-        var gate = Gate(host);
-        gate.Latency = gate.Latency == TimeSpan.Zero ? time : gate.Latency * (1 - NewestShare) + time * NewestShare;
-        gate.Slowness = gate.Latency <= Quick ? TimeSpan.Zero : gate.Latency < LongestRest ? gate.Latency : LongestRest;
+        lock (pruning)
+        {
+            var gate = Gate(host);
+            gate.Latency = gate.Latency == TimeSpan.Zero ? time : gate.Latency * (1 - NewestShare) + time * NewestShare;
+            gate.Slowness = gate.Latency <= Quick ? TimeSpan.Zero : gate.Latency < LongestRest ? gate.Latency : LongestRest;
+        }
     }
 
     private Gate Gate(string host)
@@ -97,13 +128,13 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
         return hosts.GetOrAdd(host, _ => new Gate { Pause = pause });
     }
 
-    // Gates that nobody waits at, whose pause is over and was never lengthened: a new one would be the same.
+    // Gates that nobody waits at, whose pause is over and was never lengthened: a new one would be the same. Within the lock.
     private void Prune()
     {
         foreach (var (name, gate) in hosts)
-            if (gate.Effective == pause && gate.Turn.CurrentCount == 1 && gate.Rest(clock) == TimeSpan.Zero) hosts.TryRemove(new(name, gate));
+            if (gate.Effective == pause && gate.IsEmpty && gate.Rest(clock) == TimeSpan.Zero) hosts.TryRemove(new(name, gate));
         foreach (var (address, gate) in addresses)
-            if (gate.Turn.CurrentCount == 1 && gate.Rest(clock) == TimeSpan.Zero) addresses.TryRemove(new(address, gate));
+            if (gate.IsEmpty && gate.Rest(clock) == TimeSpan.Zero) addresses.TryRemove(new(address, gate));
     }
 
     private async ValueTask WaitAsync(Gate gate, CancellationToken token)
@@ -125,7 +156,10 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
 /// <summary>A host, or an address, in turn.</summary>
 internal sealed class Gate
 {
+    private int visitors;
+
     public SemaphoreSlim Turn { get; } = new(1, 1);
+    public bool IsEmpty => Volatile.Read(ref visitors) == 0;
     public TimeSpan Pause { get; set; }
     public TimeSpan BackOff { get; set; }
     public TimeSpan Latency { get; set; }
@@ -135,6 +169,10 @@ internal sealed class Gate
     public (long Since, TimeSpan Wait)? NotBefore { get; set; }
 
     private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
+
+    public void Come() => Interlocked.Increment(ref visitors);
+
+    public void Leave() => Interlocked.Decrement(ref visitors);
 
     public TimeSpan Rest(TimeProvider clock)
     {
@@ -163,6 +201,7 @@ public sealed class HostTurn : IDisposable
             if (ending is null) continue;
             ending.Ended = clock.GetTimestamp();
             ending.Turn.Release();
+            ending.Leave();
         }
     }
 }

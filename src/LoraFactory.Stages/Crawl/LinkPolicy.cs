@@ -38,11 +38,11 @@ public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance r
     {
         if (path.AsSpan().Count('/') < Repeats) return null;
         var segments = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
-        if (segments.Length > MostSegments) return new("trap", $"{segments.Length} path segments, at most {MostSegments}");
+        if (segments.Length > MostSegments) return new("trap", $"{segments.Length} path segments, at most {MostSegments}", segments.Length, MostSegments);
         for (var length = 1; length * Repeats <= segments.Length; length++)
             for (var at = 0; at + length * Repeats <= segments.Length; at++)
-                if (Repeated(segments, at, length)) return new("trap", $"{string.Join('/', segments.Skip(at).Take(length))} stands {Repeats} times in a row in its path");
-        return segments.GroupBy(s => s, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > MostAlike && !g.Key.All(char.IsAsciiDigit)) is { } often ? new("trap", $"{often.Key} stands {often.Count()} times in its path") : null;
+                if (Repeated(segments, at, length)) return new("trap", $"{string.Join('/', segments.Skip(at).Take(length))} stands {Repeats} times in a row in its path", Repeats, Repeats - 1);
+        return segments.GroupBy(s => s, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > MostAlike && !g.Key.All(char.IsAsciiDigit)) is { } often ? new("trap", $"{often.Key} stands {often.Count()} times in its path", often.Count(), MostAlike) : null;
     }
 
     private static bool Repeated(string[] segments, int at, int length)
@@ -59,7 +59,7 @@ public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance r
     {
         if (Withdrawn(item.Url.AbsoluteUri) is { } gone) return gone;
         if (options.SeedHostsOnly && !seedHosts.Contains(item.Url.Host)) return new("off-host", item.Url.Host);
-        if (item.Depth > options.MaxDepth) return new("depth", $"{item.Depth} links from the seed, at most {options.MaxDepth}");
+        if (item.Depth > options.MaxDepth) return new("depth", $"{item.Depth} links from the seed, at most {options.MaxDepth}", item.Depth, options.MaxDepth);
         var path = item.Url.AbsolutePath;
         if (PathTrap(path) is { } trap) return trap;
         return NoPage.FirstOrDefault(e => path.EndsWith(e, StringComparison.OrdinalIgnoreCase)) is { } extension ? new("not-html", $"ends in {extension}") : null;

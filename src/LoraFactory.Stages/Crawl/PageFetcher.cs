@@ -77,7 +77,7 @@ public sealed class PageFetcher : IDisposable
             UseProxy = false, // a proxy would dial for us, past the guard
             ConnectCallback = ConnectOnceAsync,
             ConnectTimeout = TimeSpan.FromSeconds(options.TimeoutSeconds),
-            PooledConnectionLifetime = TimeSpan.FromMinutes(2),
+            PooledConnectionLifetime = AddressGuard.AddressLasts,
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
             MaxConnectionsPerServer = 2,
             MaxResponseHeadersLength = 64,
@@ -101,8 +101,8 @@ public sealed class PageFetcher : IDisposable
         for (var at = url; ;)
         {
             if (guard.Judge(at) is { } refused) return Refused(at, refused);
-            if (!seen.Add(at.AbsoluteUri)) return Refused(at, new("redirect-loop", $"comes back to {at} after {seen.Count} redirects"));
-            if (seen.Count > most + 1) return Refused(at, new("too-many-redirects", $"more than {most}"));
+            if (!seen.Add(at.AbsoluteUri)) return Refused(at, new("redirect-loop", $"comes back to {at} after {seen.Count} redirects", seen.Count));
+            if (seen.Count > most + 1) return Refused(at, new("too-many-redirects", $"more than {most}", seen.Count - 1, most));
             if (order.Admit is not null && await order.Admit(at, token) is { } denied) return Refused(at, denied);
             var (answer, next) = await HopAsync(at, order, token);
             if (next is null) return answer;
@@ -130,7 +130,7 @@ public sealed class PageFetcher : IDisposable
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
         {
-            return (Refused(url, new("timeout", $"no complete answer within {options.TimeoutSeconds} s")), null);
+            return (Refused(url, new("timeout", $"no complete answer within {options.TimeoutSeconds} s", Threshold: options.TimeoutSeconds)), null);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
@@ -163,27 +163,19 @@ public sealed class PageFetcher : IDisposable
             return Location(response) is { } next ? (answer, next) : (answer with { Refusal = new("bad-status", $"{answer.Status} without a Location") }, null);
         if (answer.Status != 200)
         {
-            var status = new Refusal("bad-status", answer.Status.ToString(CultureInfo.InvariantCulture));
-            var wait = answer.Status is 429 or 503 ? RetryAfter(response) : null;
-            if (answer.Status is 429 or 503) gates.SlowDown(url.Host, wait ?? TimeSpan.Zero); // at once: others wait for this host's turn
+            var status = new Refusal("bad-status", answer.Status.ToString(CultureInfo.InvariantCulture), answer.Status);
+            var wait = answer.Status is 429 or >= 500 ? RetryAfter.Of(response, clock.GetUtcNow()) : null;
+            if (wait is not null || answer.Status is 429 or 503) gates.SlowDown(url.Host, wait ?? TimeSpan.Zero); // at once: others wait for this host's turn
             return (answer with { Refusal = status, RetryAfter = wait, Body = answer.Status is 404 or 410 && order.Missing ? await MissingPageAsync(response, answer, token) : [] }, null);
         }
         if (order.Judge?.Invoke(answer) is { } refusal) return (answer with { Refusal = refusal }, null);
         var length = response.Content.Headers.ContentLength;
-        if (length > order.MaxBytes && !order.Truncate) return (answer with { Refusal = new("too-large", $"{length} bytes, at most {order.MaxBytes}") }, null);
+        if (length > order.MaxBytes && !order.Truncate) return (answer with { Refusal = new("too-large", $"{length} bytes, at most {order.MaxBytes}", length, order.MaxBytes) }, null);
         await using var raw = await response.Content.ReadAsStreamAsync(token);
         var codings = response.Content.Headers.ContentEncoding.SelectMany(c => c.Split(',')).ToList();
         var (body, broken) = await BoundedBody.ReadAsync(raw, codings, order.MaxBytes, token);
         if (broken?.Reason == "too-large" && order.Truncate) broken = null;
         return (answer with { Body = broken is null ? body : [], Refusal = broken, At = clock.GetUtcNow() }, null);
-    }
-
-    // Seconds or a date (RFC 9110 §10.2.3); a date in the past asks for nothing.
-    private TimeSpan? RetryAfter(HttpResponseMessage response)
-    {
-        if (response.Headers.RetryAfter is not { } asked) return null;
-        var wait = asked.Delta ?? asked.Date - clock.GetUtcNow();
-        return wait > TimeSpan.Zero ? wait : TimeSpan.Zero;
     }
 
     // How a host says that something is not there, to know it again when it says so with status 200; no page that must be read.

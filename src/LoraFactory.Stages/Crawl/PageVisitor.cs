@@ -87,8 +87,11 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
             Pictures = pictures,
         };
         var links = optOuts.NoFollow(answer.Headers, parsed.Statements) ? [] : parsed.Links;
-        return new(item, null) { Status = answer.Status, Page = page, Signature = SignatureOf(parsed), Links = [.. links.Select(l => policy.Judge(l, item, page))] };
+        return new(item, null) { Status = answer.Status, Page = page, Signature = SignatureOf(parsed), Links = [.. links.Select(l => policy.Judge(l, item, page))], Sitemaps = item.Depth > 0 ? [] : SitemapsOf(origin, answer.FinalUrl) };
     }
+
+    // Named by the robots.txt of a seed's host, which may have answered late.
+    private static List<Uri> SitemapsOf(OriginPolicy origin, Uri url) => [.. origin.Rules.Sitemaps.Select(line => CanonicalUrl.Parse(line, url)).OfType<Uri>()];
 
     private async Task<Visit> PictureAsync(FrontierUrl item, CancellationToken token)
     {

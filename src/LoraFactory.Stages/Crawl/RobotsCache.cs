@@ -13,6 +13,8 @@ public sealed record OriginPolicy
     public Refusal? Closed { get; init; }
     /// <summary>When robots.txt was read, UTC.</summary>
     public DateTimeOffset At { get; init; }
+    /// <summary>How long that holds.</summary>
+    public TimeSpan Lasts { get; init; } = TimeSpan.FromHours(24);
     /// <summary>Reservations of /.well-known/tdmrep.json, in order.</summary>
     public IReadOnlyList<TdmReservation> Tdm { get; init; } = [];
 }
@@ -20,6 +22,7 @@ public sealed record OriginPolicy
 /// <summary>
 /// Reads each origin's robots.txt once in 24 hours and fails closed (RFC 9309 §2.3.1, §2.4): 4xx means that there is none; 5xx, 429, time-outs,
 /// network errors and endless redirects mean that nothing may be fetched. (429 and endless redirects are this crawl's own, stricter, choice.)
+/// What could not be read is asked for twice more, after a longer wait each time, and meanwhile its host's URLs wait in the queue.
 /// What was read is kept in the frontier, so that a crawl that goes on need not ask again.
 /// </summary>
 /// <param name="options">User agent and the longest pause that is waited.</param>
@@ -30,9 +33,12 @@ public sealed record OriginPolicy
 public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostGates gates, TimeProvider clock, Frontier? store = null)
 {
     private const int MaxTdmBytes = 512 * 1024, MostInMemory = 4000;
-    private static readonly TimeSpan Lasts = TimeSpan.FromHours(24);
+    // Unanswered requests for one robots.txt; the wait after the first is so many pauses, and each further one so many times as long.
+    private const int MostTries = 3, PausesToWait = 5, LongerEachTime = 8;
+    private static readonly TimeSpan Lasts = TimeSpan.FromHours(24), LeastWait = TimeSpan.FromSeconds(0.25);
 
     private readonly ConcurrentDictionary<string, Entry> origins = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, int> unanswered = new(StringComparer.Ordinal);
 
     private sealed class Entry(Func<Task<OriginPolicy>> load)
     {
@@ -72,7 +78,7 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         return policy.Rules.Allows(url.AbsoluteUri, out var rule) ? null : new("robots-denied", rule);
     }
 
-    private bool IsOld(OriginPolicy policy) => clock.GetUtcNow() - policy.At >= Lasts;
+    private bool IsOld(OriginPolicy policy) => clock.GetUtcNow() - policy.At >= policy.Lasts;
 
     private async Task<OriginPolicy> LoadAsync(Uri origin, CancellationToken token)
     {
@@ -83,7 +89,7 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         {
             if (answer.Refusal!.Reason == "address-refused") return new() { Rules = RobotsRules.Empty, Closed = answer.Refusal, At = answer.At };
             if (!(answer.Refusal.Reason == "bad-status" && answer.Status is >= 400 and < 500 and not 429))
-                return new() { Rules = RobotsRules.Empty, Closed = new("robots-unreachable", $"robots.txt: {answer.Refusal.Reason} {answer.Refusal.Detail}"), At = answer.At };
+                return Unanswered(origin, answer);
         }
         var read = new KeptRobots(answer.At.ToUnixTimeMilliseconds() / 1000.0, isThere ? answer.Body : null, null);
         var policy = Policy(origin, read);
@@ -97,6 +103,17 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         return policy;
     }
 
+    private OriginPolicy Unanswered(Uri origin, Fetched answer)
+    {
+        var tries = unanswered.AddOrUpdate(CanonicalUrl.Origin(origin), 1, (_, before) => before + 1);
+        var closed = new Refusal("robots-unreachable", $"robots.txt: {answer.Refusal!.Reason} {answer.Refusal.Detail}", answer.Refusal.Value, answer.Refusal.Threshold);
+        if (tries >= MostTries) return new() { Rules = RobotsRules.Empty, Closed = closed, At = answer.At };
+        var own = TimeSpan.FromSeconds(options.DelaySeconds * PausesToWait);
+        var wait = (own > LeastWait ? own : LeastWait) * Math.Pow(LongerEachTime, tries - 1);
+        if (answer.RetryAfter > wait) wait = answer.RetryAfter.Value < HostGates.LongestWait ? answer.RetryAfter.Value : HostGates.LongestWait;
+        return new() { Rules = RobotsRules.Empty, Closed = closed with { Wait = wait }, At = answer.At, Lasts = wait };
+    }
+
     private TimeSpan Age(KeptRobots kept) => clock.GetUtcNow() - At(kept);
 
     private static DateTimeOffset At(KeptRobots kept) => DateTimeOffset.FromUnixTimeMilliseconds((long)(kept.Fetched * 1000));
@@ -107,7 +124,7 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         if (rules.CrawlDelay is { } delay)
         {
             if (delay.TotalSeconds > options.MaxCrawlDelaySeconds)
-                return new() { Rules = rules, At = At(kept), Closed = new("crawl-delay", $"asks for {delay.TotalSeconds} s between requests, at most {options.MaxCrawlDelaySeconds} are waited") };
+                return new() { Rules = rules, At = At(kept), Closed = new("crawl-delay", $"asks for {delay.TotalSeconds} s between requests, at most {options.MaxCrawlDelaySeconds} are waited", delay.TotalSeconds, options.MaxCrawlDelaySeconds) };
             gates.SetPause(origin.Host, delay);
         }
         return new() { Rules = rules, At = At(kept), Tdm = kept.Tdm is { } tdm ? TdmReservation.Parse(tdm) : [] };

@@ -32,7 +32,7 @@ internal sealed class SiteBudget
     }
 
     /// <summary>Why no more is taken of a host's domain; null while it is.</summary>
-    public Refusal? Refuse(string host) => full.Count > 0 && SiteOf(host) is var site && full.Contains(site) ? new("site-full", $"{site} gave {most} pages") : null;
+    public Refusal? Refuse(string host) => full.Count > 0 && SiteOf(host) is var site && full.Contains(site) ? new("site-full", $"{site} gave {most} pages", pages[site], most) : null;
 
     private static string SiteOf(string host)
     {

@@ -36,5 +36,5 @@ public sealed record Visit(FrontierUrl Item, Refusal? Refusal)
     public bool IsCutOff => Refusal?.Reason is "timeout" or "unreachable" or "dns";
 
     /// <summary>Whether a server was asked for it.</summary>
-    public bool WasAsked => Refusal?.Reason is not ("robots-denied" or "robots-unreachable" or "crawl-delay" or "address-refused");
+    public bool WasAsked => Refusal?.Reason is not ("robots-denied" or "robots-unreachable" or "crawl-delay" or "address-refused" or "withdrawn");
 }

@@ -52,6 +52,15 @@ public sealed class ConceptApiTests : IDisposable
     }
 
     [Fact]
+    public async Task Words_that_it_does_not_know_are_no_failures()
+    {
+        await using var server = LoopbackServer.Saying(path => path.StartsWith("/c/", StringComparison.Ordinal) ? "404 Not Found\nContent-Type: application/json" : "404 Not Found", "{\"edges\": []}"u8.ToArray());
+        using var api = await ConceptApi.AskAsync(Context(server.Port, "one", "two", "three", "four"), Stop);
+        Assert.Equal(5, Paths(server).Count(p => p.StartsWith("/c/", StringComparison.Ordinal)));
+        Assert.Empty(said);
+    }
+
+    [Fact]
     public async Task What_robots_txt_denies_is_not_asked_for()
     {
         await using var server = Serving(path => path == "/robots.txt" ? "User-agent: *\nDisallow: /" : Answer);

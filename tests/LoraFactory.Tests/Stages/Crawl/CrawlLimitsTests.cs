@@ -91,6 +91,57 @@ public sealed class CrawlLimitsTests : IDisposable
         Assert.Contains(Drops(), d => d.Reason == "site-full" && d.Detail == "spam.test gave 6 pages");
     }
 
+    [Fact]
+    public async Task A_robots_txt_that_answers_late_costs_its_host_nothing()
+    {
+        var asked = 0;
+        await using var server = new LoopbackServer(async (head, stream, token) =>
+        {
+            var busy = head.StartsWith("GET /robots.txt ", StringComparison.Ordinal) && Interlocked.Increment(ref asked) < 3;
+            var body = head.StartsWith("GET /robots.txt ", StringComparison.Ordinal) ? "User-agent: *\nDisallow: /no\nSitemap: http://a.test/map.xml\n"
+                : head.StartsWith("GET /map.xml ", StringComparison.Ordinal) ? "<urlset><url><loc>http://a.test/mapped</loc></url></urlset>" : "<title>drawings</title><a href=/no>drawings</a>" + head.Split(' ')[1];
+            await stream.WriteAsync(Encoding.UTF8.GetBytes($"HTTP/1.1 {(busy ? "503 Busy" : "200 OK")}\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n{body}"), token);
+        });
+        await new CrawlStage().RunAsync(Context(server.Port, c => c), Stop);
+        Assert.Equal(["http://a.test/", "http://a.test/mapped"], Pages());
+        Assert.Equal(3, asked);
+        Assert.Contains(Drops(), d => d is { Reason: "robots-denied", What: "http://a.test/no" });
+    }
+
+    [Fact]
+    public async Task Hosts_that_ask_for_too_long_a_pause_are_deferred_and_taken_up_when_more_is_waited()
+    {
+        await using var server = Web(path => path == "/robots.txt" ? "User-agent: *\nCrawl-delay: 1\n" : path.Length <= 2 ? $"<title>drawings {path}</title><a href=/1>drawings</a><img src=/1.png alt=drawings>" : null);
+        var failed = await Assert.ThrowsAsync<LoraException>(() => new CrawlStage().RunAsync(Context(server.Port, c => c with { MaxCrawlDelaySeconds = 0.5 }), Stop));
+        Assert.Contains("crawl-delay (1)", failed.Message, StringComparison.Ordinal);
+        var deferred = Assert.Single(Drops());
+        Assert.Equal(("crawl-delay", "http://a.test/", 1.0, 0.5), (deferred.Reason, deferred.What, deferred.Value, deferred.Threshold));
+        await new CrawlStage().RunAsync(Context(server.Port, c => c with { MaxCrawlDelaySeconds = 2 }), Stop);
+        Assert.Equal(["http://a.test/", "http://a.test/1"], Pages());
+    }
+
+    [Fact]
+    public async Task Of_two_hosts_the_deferred_one_is_taken_up_and_the_other_is_not_asked_again()
+    {
+        await using var server = new LoopbackServer(async (head, stream, token) =>
+        {
+            var slow = head.Contains("Host: b.test", StringComparison.OrdinalIgnoreCase);
+            var body = head.StartsWith("GET /robots.txt ", StringComparison.Ordinal) ? slow ? "User-agent: *\nCrawl-delay: 1\n" : "" : $"<title>drawings {slow}</title><a href=http://b.test/>drawings</a>";
+            await stream.WriteAsync(Encoding.UTF8.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n{body}"), token);
+        });
+        StageContext With(double cap) => Context(server.Port, c => c with { MaxCrawlDelaySeconds = cap, AllowPrivateHosts = ["a.test", "b.test"], Resolve = [.. c.Resolve, $"b.test=127.0.0.1:{server.Port}"] });
+        await new CrawlStage().RunAsync(With(0), Stop);
+        Assert.Equal(["http://a.test/"], Pages());
+        Assert.Contains(Drops(), d => d is { Reason: "crawl-delay", What: "http://b.test/", Value: 1, Threshold: 0 });
+        await new CrawlStage().RunAsync(With(5), Stop);
+        Assert.Equal(["http://a.test/", "http://b.test/"], Pages());
+        Assert.Single(server.Heads, h => h.StartsWith("GET / ", StringComparison.Ordinal) && h.Contains("Host: a.test", StringComparison.OrdinalIgnoreCase));
+        Assert.DoesNotContain(Drops(), d => d.Reason == "crawl-delay");
+        Assert.Equal(2, server.Heads.Count(h => h.StartsWith("GET /robots.txt ", StringComparison.Ordinal))); // kept with the frontier
+    }
+
+    private IEnumerable<string> Pages() => RunDirectory.ReadLines<Page>(Path.Combine(folder.File("run"), "1-crawl", "pages.jsonl")).Select(p => p.Url);
+
     // Answers 200 with the text, and 404 where there is none.
     private static LoopbackServer Web(Func<string, string?> text) => new(async (head, stream, token) =>
     {

@@ -154,6 +154,39 @@ public sealed class PageFetcherTests
         Assert.Single(server.Heads, h => h.StartsWith("GET /robots.txt ", StringComparison.Ordinal) || open == "robots-unreachable");
     }
 
+    [Theory]
+    [InlineData("120", 120.0)]
+    [InlineData(" 1.2 ", 2.0)]
+    [InlineData("99999999999999999999", 365 * 86400.0)]
+    [InlineData("Sun, 22 Nov 2026 12:02:00 GMT", 120.0)]
+    [InlineData("Sunday, 22-Nov-26 12:02:00 GMT", 120.0)]
+    [InlineData("Sun, 22 Nov 2026 11:00:00 GMT", 0.0)]
+    [InlineData("soon", null)]
+    [InlineData("-5", null)]
+    [InlineData("", null)]
+    public void Retry_after_is_read_leniently(string text, double? seconds) =>
+        Assert.Equal(seconds, RetryAfter.Of(text, new(2026, 11, 22, 12, 0, 0, TimeSpan.Zero))?.TotalSeconds);
+
+    [Fact]
+    public async Task What_is_dialled_is_the_address_whose_turn_it_is()
+    {
+        // the name's answers turn round, as many names' do
+        var turn = 0;
+        var dialled = new List<string>();
+        await using var server = LoopbackServer.Saying(_ => "404 Not Found", null);
+        var guard = new AddressGuard(["a.test"], [], (_, _) => Task.FromResult<IPAddress[]>(Interlocked.Increment(ref turn) % 2 == 0 ? [IPAddress.Loopback, IPAddress.Parse("127.0.0.2")] : [IPAddress.Parse("127.0.0.2"), IPAddress.Loopback]));
+        var gates = new HostGates(TimeProvider.System, TimeSpan.Zero, TimeSpan.FromMilliseconds(1));
+        using var fetcher = new PageFetcher(Options with { AllowPrivateHosts = ["a.test"] }, guard, gates, TimeProvider.System);
+        for (var i = 0; i < 4; i++)
+        {
+            await fetcher.GetAsync(new($"http://a.test:{server.Port}/{i}"), new("*/*", 1000), Stop);
+            dialled.Add($"{await guard.AddressAsync("a.test", server.Port, Stop)}");
+        }
+        Assert.True(turn >= 4); // looked up anew for each connection, since that is what is judged
+        Assert.Equal("127.0.0.1", Assert.Single(dialled.Distinct())); // only there does somebody listen
+        Assert.Equal(4, server.Heads.Count);
+    }
+
     [Fact]
     public async Task A_pause_counts_from_the_end_of_one_request_to_the_start_of_the_next()
     {
