@@ -120,6 +120,9 @@ public interface IProgressTask : IDisposable
 
     /// <summary>Words behind the bar, e.g. "loss 0.041".</summary>
     void Note(string text);
+
+    /// <summary>Lines below the bar, in place of the last ones; where there are no bars they are not shown.</summary>
+    void Details(IReadOnlyList<string> lines) { }
 }
 
 /// <summary>Shows nothing; for tests and scripts.</summary>

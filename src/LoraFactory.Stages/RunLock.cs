@@ -34,6 +34,22 @@ public sealed class RunLock : IDisposable
         return new RunLock(stream);
     }
 
+    /// <summary>Whether a process works on the run at this moment.</summary>
+    public static bool IsHeld(RunDirectory run)
+    {
+        var path = Path.Combine(run.Path, ".lock");
+        if (!File.Exists(path)) return false;
+        try
+        {
+            using var free = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.None);
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
     /// <summary>Gives the run back.</summary>
     public void Dispose() => file.Dispose();
 }

@@ -42,9 +42,6 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
     }
 }
 
-/// <summary><c>lora crawl</c>.</summary>
-public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to pages and pictures");
-
 /// <summary><c>lora label</c>.</summary>
 public sealed class LabelCommand() : StageCommand(StageName.Label, "3: records to captioned samples, split by cluster");
 

@@ -44,6 +44,7 @@ internal sealed class ProgressState(string title, long? total, string unit, Time
     private double last;
     private double newest;
     private string note = "";
+    private IReadOnlyList<string> details = [];
 
     public string Title => title;
 
@@ -112,6 +113,18 @@ internal sealed class ProgressState(string title, long? total, string unit, Time
     public void Note(string text)
     {
         lock (gate) note = text.ReplaceLineEndings(" ");
+    }
+
+    public IReadOnlyList<string> Details
+    {
+        get
+        {
+            lock (gate) return details;
+        }
+        set
+        {
+            lock (gate) details = [.. value.Select(line => line.ReplaceLineEndings(" "))];
+        }
     }
 
     /// <summary>e.g. "120/250 steps  2.1 steps/s  1:02 left  loss 0.041".</summary>

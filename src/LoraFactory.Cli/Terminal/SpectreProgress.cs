@@ -95,7 +95,11 @@ public sealed class SpectreProgress : ProgressBoard
         Bar[] running;
         lock (gate) running = [.. bars];
         if (running.Length == 0) grid.AddRow(" ", " ", " "); // Spectre cannot draw a grid without rows
-        foreach (var bar in running) grid.AddRow(new Text(bar.State.Title), Drawn(bar.State), new Text(bar.State.Words()));
+        foreach (var bar in running)
+        {
+            grid.AddRow(new Text(bar.State.Title), Drawn(bar.State), new Text(bar.State.Words()));
+            foreach (var line in bar.State.Details) grid.AddRow(new Text(""), new Text(""), new Text(line, new Style(Color.Grey)));
+        }
         return grid;
     }
 
@@ -115,6 +119,8 @@ public sealed class SpectreProgress : ProgressBoard
         public void Advance(long by = 1) => state.Advance(by);
 
         public void Note(string text) => state.Note(text);
+
+        public void Details(IReadOnlyList<string> lines) => state.Details = lines;
 
         public void Dispose()
         {

@@ -15,6 +15,7 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
     private static readonly TimeSpan RoundTime = TimeSpan.FromSeconds(2);
     // How long a round waits for a host before it goes on without, and how long for an answer that began late.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), LeastPatience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan PauseIsLookedAt = TimeSpan.FromSeconds(0.25);
     private const int MaxPerRound = 32, FirstOfHost = 4;
     // What a web without end may cost: requests for each page or picture that is kept.
     private const int AskedPerKept = 4, AskedAtLeast = 50;
@@ -27,13 +28,15 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
     /// <summary>Crawls until budgets or links run out.</summary>
     public async Task RunAsync(CancellationToken token)
     {
-        using var bar = context.Progress.Begin("pages", options.MaxPages, "pages");
+        using var reporter = new CrawlReporter(context, frontier, gates);
         try
         {
             while (true)
             {
-                var round = Choose();
-                Show(bar);
+                var paused = CrawlPause.IsOn(context.Run);
+                var round = paused ? [] : Choose();
+                if (paused) nextReady = PauseIsLookedAt;
+                reporter.Show(late.Count, paused);
                 if (round.Count == 0 && late.Count == 0 && nextReady == TimeSpan.MaxValue) break;
                 var visits = round.Count > 0 ? await VisitAsync(round, token) : await WaitAsync(token);
                 frontier.Commit(() => record.Add(visits));
@@ -81,13 +84,6 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         if (robots.Known($"http://{host.Name}") is null && robots.Known($"https://{host.Name}") is null) return FirstOfHost;
         var pause = gates.PauseOf(host.Name);
         return pause <= TimeSpan.Zero ? MaxPerRound : (int)Math.Clamp(RoundTime / pause, 1, MaxPerRound);
-    }
-
-    private void Show(IProgressTask bar)
-    {
-        var pages = frontier.Pages;
-        bar.Set(pages, Math.Min(options.MaxPages, Math.Max(pages + frontier.Queued, 1)));
-        bar.Note(record.Words(frontier.Queued, late.Count));
     }
 
     // Hosts side by side, each host's URLs one after the other; in the order of the round, with what came late before it.

@@ -1,4 +1,3 @@
-using System.Globalization;
 using LoraFactory.Flow;
 using LoraFactory.Pages;
 
@@ -20,7 +19,6 @@ internal sealed class CrawlRecord
     private readonly HostGates gates;
     private readonly TimeProvider clock;
     private readonly HashSet<(string Host, long Shape)> traps = [];
-    private readonly SortedDictionary<string, int> reasons = new(StringComparer.Ordinal);
     private readonly bool begunAnew;
     private readonly SiteBudget sites;
 
@@ -34,15 +32,6 @@ internal sealed class CrawlRecord
     /// <summary>Whether visits of a process that was killed may still have to be recorded.</summary>
     public bool HasKept => !begunAnew;
 
-    /// <summary>For the bar: pictures, what waits, and what was dropped for what.</summary>
-    public string Words(long waiting, int late)
-    {
-        var words = new List<string> { string.Create(CultureInfo.InvariantCulture, $"{frontier.Pictures} pictures, {waiting} waiting") };
-        words.AddRange(reasons.OrderByDescending(r => r.Value).ThenBy(r => r.Key, StringComparer.Ordinal).Take(4).Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Value} {r.Key}")));
-        if (late > 0) words.Add(string.Create(CultureInfo.InvariantCulture, $"{late} hosts slow to answer"));
-        return string.Join(", ", words);
-    }
-
     /// <summary>A round without pages that are not worth asking for by now, since they lead into a trap or their domain is full; those are dropped.</summary>
     public IReadOnlyList<FrontierUrl> Worthwhile(IReadOnlyList<FrontierUrl> round)
     {
@@ -50,7 +39,7 @@ internal sealed class CrawlRecord
         if (refused.Count == 0) return round;
         frontier.Commit(() =>
         {
-            foreach (var (item, refusal) in refused) Drop(item, refusal!);
+            foreach (var (item, refusal) in refused) frontier.Drop(item, refusal!);
         });
         var gone = refused.Select(r => r.Item).ToHashSet();
         return [.. round.Where(i => !gone.Contains(i))];
@@ -74,28 +63,28 @@ internal sealed class CrawlRecord
     private void Add(Visit visit, long room)
     {
         if (visit.WasAsked) frontier.CountAsked(visit.Item.Kind);
-        if (visit.Refusal is { Wait: { } wait } waiting)
+        if (visit.Refusal is { Wait: { } wait })
         {
             frontier.Rest(visit.AnsweredBy ?? visit.Item.Url.Host, Now() + wait.TotalSeconds);
             frontier.ForgetVisit(visit.Item);
             if (visit.AnsweredBy is not null) frontier.Rest(visit.Item.Url.Host, Now() + wait.TotalSeconds); // it leads to where nothing may be asked yet
-            Count(visit.Item, waiting.Reason + ", to be tried again");
             return;
         }
         var again = TriesAgain(visit);
         if (again) return;
         if (visit.Picture is not null) frontier.PutPicture(visit.Item.Url.AbsoluteUri, visit.Picture);
+        if (visit.Picture?.OptOut is not null) frontier.CountOptedOut(1);
         if (visit.Missing != 0) frontier.SetMissingPage(visit.Item.Url.Host, visit.Missing);
         var alike = false;
         if ((visit.Refusal ?? (visit.Page is null ? null : Duplicate(visit, out alike))) is { } refusal)
         {
-            Drop(visit.Item, refusal);
+            frontier.Drop(visit.Item, refusal, visit.Status);
             if (!alike) return;
             frontier.CountMiss(visit.Item.Url.Host, miss: true);
         }
         else
         {
-            frontier.Done(visit.Item);
+            frontier.Done(visit.Item, visit.Status);
             if (visit.Page is not null) Keep(visit);
         }
         AddLinks(visit, room);
@@ -107,6 +96,7 @@ internal sealed class CrawlRecord
         if (page.FinalUrl != page.Url) frontier.Settle(visit.Item with { Url = new Uri(page.FinalUrl) }, new("duplicate-url", page.Url));
         frontier.PutPage(page, visit.Item.Url.Host, page.Relevance < OffTopic);
         sites.Count(visit.Item.Url.Host);
+        if (page.OptOut is not null) frontier.CountOptedOut(1 + page.Pictures.Count);
         if (options.MaxPictures == 0) return;
         foreach (var picture in page.Pictures)
             if (picture.Refused is null) frontier.Add(new(new Uri(picture.Url), UrlKind.Picture, page.Depth, page.Relevance));
@@ -146,7 +136,6 @@ internal sealed class CrawlRecord
         else if (tries < MostTries)
         {
             frontier.ForgetVisit(visit.Item);
-            Count(visit.Item, "tried again");
             return true;
         }
         return false;
@@ -173,16 +162,4 @@ internal sealed class CrawlRecord
     }
 
     private static Refusal Trap(FrontierUrl item) => new("trap", $"addresses like {item.Url.AbsolutePath} bring the same page again and again");
-
-    private void Drop(FrontierUrl item, Refusal refusal)
-    {
-        frontier.Drop(item, refusal);
-        Count(item, refusal.Reason);
-    }
-
-    private void Count(FrontierUrl item, string reason)
-    {
-        var name = item.Kind == UrlKind.Page ? reason : $"{item.Kind.ToString().ToLowerInvariant()}:{reason}";
-        reasons[name] = reasons.GetValueOrDefault(name) + 1;
-    }
 }

@@ -83,6 +83,7 @@ public sealed class CrawlStage : IStage
         var relevance = new TopicRelevance(seed);
         var policy = new LinkPolicy(options, seed, relevance, new ConsentLedger(context.Run));
         var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, policy, context.Clock);
+        CrawlPause.End(context.Run); // who starts a crawl wants it to go on
         if (frontier.ForgetWhenFruitless()) context.Progress.Line("crawl: the last try fetched no page, so it begins anew");
         if (frontier.TakeUpDeferred() is > 0 and var deferred) context.Progress.Line($"crawl: {deferred} URLs that were deferred are looked at again");
         var now = context.Clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;
@@ -120,7 +121,7 @@ public sealed class CrawlStage : IStage
         {
             foreach (var (kind, drop) in frontier.AllDrops())
             {
-                var reason = kind == UrlKind.Page ? drop.Reason : $"{kind.ToString().ToLowerInvariant()}:{drop.Reason}";
+                var reason = CrawlTally.Name(kind, drop.Reason);
                 reasons[reason] = reasons.GetValueOrDefault(reason) + 1;
                 yield return drop with { Reason = reason };
             }

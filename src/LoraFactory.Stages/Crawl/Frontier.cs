@@ -62,6 +62,15 @@ public sealed partial class Frontier : IDisposable
     /// <summary>URLs waiting.</summary>
     public long Queued => counts.Queued;
 
+    /// <summary>What came of its URLs.</summary>
+    public CrawlTally Tally => counts.Tally;
+
+    /// <summary>Pages and pictures that refuse training.</summary>
+    public long OptedOut => counts.OptedOut;
+
+    /// <summary>Counts such.</summary>
+    public void CountOptedOut(long number) => counts.OptedOut += number;
+
     /// <summary>URLs of a kind that the crawl heard of.</summary>
     public int Known(UrlKind kind) => counts.Known[(int)kind];
 
@@ -77,7 +86,7 @@ public sealed partial class Frontier : IDisposable
         if (Pages > 0 || Queued > 0 || Known(UrlKind.Page) == 0) return false;
         lock (gate)
         {
-            Sqlite.Run(tables.Db, "DELETE FROM url; DELETE FROM host; DELETE FROM picture; DELETE FROM visit; DELETE FROM robots; DELETE FROM shape; DELETE FROM meta WHERE key LIKE 'asked-%'");
+            Sqlite.Run(tables.Db, "DELETE FROM url; DELETE FROM host; DELETE FROM picture; DELETE FROM visit; DELETE FROM robots; DELETE FROM shape; DELETE FROM meta WHERE key <> 'crawl'");
             Forget();
         }
         return true;
@@ -93,8 +102,8 @@ public sealed partial class Frontier : IDisposable
             {
                 work();
                 foreach (var host in touched) Write(host);
-                foreach (var kind in Enum.GetValues<UrlKind>())
-                    Sqlite.Run(tables.Db, "INSERT INTO meta VALUES ($key, $value) ON CONFLICT(key) DO UPDATE SET value = excluded.value", ("$key", $"asked-{kind}"), ("$value", counts.Asked[(int)kind].ToString(CultureInfo.InvariantCulture)));
+                foreach (var kind in Enum.GetValues<UrlKind>()) tables.SetMeta.Run(transaction, $"asked-{kind}", counts.Asked[(int)kind].ToString(CultureInfo.InvariantCulture));
+                tables.SetMeta.Run(transaction, "opted-out", counts.OptedOut.ToString(CultureInfo.InvariantCulture));
                 transaction.Commit();
             }
             catch
@@ -138,14 +147,14 @@ public sealed partial class Frontier : IDisposable
     }
 
     /// <summary>Takes a URL out of the queue as fetched.</summary>
-    public void Done(FrontierUrl item)
+    public void Done(FrontierUrl item, int status = 200)
     {
-        SetState(item, 1, null);
+        SetState(item, 1, null, status);
         if (item.Kind == UrlKind.Picture) counts.Pictures++;
     }
 
     /// <summary>Takes a URL out of the queue as dropped.</summary>
-    public void Drop(FrontierUrl item, Refusal refusal) => SetState(item, refusal.IsDeferral ? Deferred : 2, refusal);
+    public void Drop(FrontierUrl item, Refusal refusal, int status = 0) => SetState(item, refusal.IsDeferral ? Deferred : 2, refusal, status);
 
     /// <summary>Queues what was deferred once more; returns how many URLs.</summary>
     public long TakeUpDeferred()
@@ -228,6 +237,7 @@ public sealed partial class Frontier : IDisposable
             var dropped = tables.CloseQueue.Run(transaction, host.Id, (int)kind, refusal.Reason, refusal.Detail, refusal.Value, refusal.Threshold);
             host.Queued -= dropped;
             counts.Queued -= dropped;
+            counts.Tally.CountDrop(kind, refusal.Reason, dropped);
         }
     }
 
@@ -319,6 +329,7 @@ public sealed partial class Frontier : IDisposable
         counts.Known[(int)item.Kind]++;
         seen[id] = new(refusal is null || refusal.Reason == "depth", item.Depth, item.Priority);
         if (refusal is null) Queued1(host, item.Priority);
+        else counts.Tally.CountDrop(item.Kind, refusal.Reason, 1);
     }
 
     private void Raise(FrontierUrl item, long id, int state, int depth, double priority, string? reason)
@@ -332,7 +343,11 @@ public sealed partial class Frontier : IDisposable
             else if (state != 0 || nearer != (depth, priority))
             {
                 tables.RaiseUrl.Run(transaction, id, nearer.Depth, nearer.Priority);
-                if (state != 0) Queued1(host, nearer.Priority);
+                if (state != 0)
+                {
+                    Queued1(host, nearer.Priority);
+                    counts.Tally.CountDrop(item.Kind, reason!, -1);
+                }
                 else (host.Best, host.Dirty) = (Math.Max(host.Best, nearer.Priority), true);
                 (depth, priority) = nearer;
             }
@@ -348,14 +363,16 @@ public sealed partial class Frontier : IDisposable
         counts.Queued++;
     }
 
-    private void SetState(FrontierUrl item, int state, Refusal? refusal)
+    private void SetState(FrontierUrl item, int state, Refusal? refusal, int status = 0)
     {
         var id = FrontierTables.Key(item.Kind, item.Url.AbsoluteUri);
         var waited = tables.FindUrl.First(transaction, r => r.GetInt32(0) == 0, id);
-        tables.EndUrl.Run(transaction, id, state, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold);
+        tables.EndUrl.Run(transaction, id, state, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold, status);
         tables.EndVisit.Run(transaction, id);
         seen[id] = new(refusal?.Reason == "depth", item.Depth, item.Priority);
+        if (refusal is not null) counts.Tally.CountDrop(item.Kind, refusal.Reason, 1);
         if (!waited) return;
+        counts.Tally.CountOutcome(item.Url.Host, refusal?.Reason, status);
         var host = Host(item.Url.Host);
         host.Queued--;
         host.Dirty = host.Taken = true;

@@ -12,7 +12,7 @@ internal sealed class FrontierTables : IDisposable
         CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS url(
           id INTEGER PRIMARY KEY, url TEXT NOT NULL, kind INTEGER NOT NULL, host INTEGER NOT NULL, state INTEGER NOT NULL,
-          depth INTEGER NOT NULL, priority REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, reason TEXT, detail TEXT, value REAL, threshold REAL);
+          depth INTEGER NOT NULL, priority REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, reason TEXT, detail TEXT, value REAL, threshold REAL, status INTEGER);
         CREATE INDEX IF NOT EXISTS url_queue ON url(host, kind, priority DESC, depth, url) WHERE state = 0;
         CREATE INDEX IF NOT EXISTS url_deferred ON url(host, priority DESC) WHERE state = 3;
         CREATE TABLE IF NOT EXISTS host(
@@ -35,7 +35,7 @@ internal sealed class FrontierTables : IDisposable
         FindUrl = new(Db, "SELECT state, depth, priority, reason FROM url WHERE id = $0");
         AddUrl = new(Db, "INSERT INTO url(id, url, kind, host, state, depth, priority, reason, detail, value, threshold) VALUES ($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
         RaiseUrl = new(Db, "UPDATE url SET depth = $1, priority = $2, state = 0, reason = NULL, detail = NULL, value = NULL, threshold = NULL WHERE id = $0");
-        EndUrl = new(Db, "UPDATE url SET state = $1, reason = $2, detail = $3, value = $4, threshold = $5 WHERE id = $0");
+        EndUrl = new(Db, "UPDATE url SET state = $1, reason = $2, detail = $3, value = $4, threshold = $5, status = $6 WHERE id = $0");
         TryUrl = new(Db, "UPDATE url SET tries = tries + 1, reason = $1, detail = $2 WHERE id = $0");
         Tries = new(Db, "SELECT tries FROM url WHERE id = $0");
         FindHost = new(Db, "SELECT id, queued, best, pages, misses, failures, missing, ready, closed FROM host WHERE name = $0");
@@ -53,6 +53,7 @@ internal sealed class FrontierTables : IDisposable
         EndVisit = new(Db, "DELETE FROM visit WHERE id = $0");
         FindShape = new(Db, "SELECT seen, novel, signatures FROM shape WHERE host = $0 AND key = $1");
         SetShape = new(Db, "INSERT OR REPLACE INTO shape VALUES ($0, $1, $2, $3, $4)");
+        SetMeta = new(Db, "INSERT INTO meta VALUES ($0, $1) ON CONFLICT(key) DO UPDATE SET value = excluded.value");
         SetRobots = new(Db, "INSERT OR REPLACE INTO robots VALUES ($0, $1, $2, $3)");
         FindRobots = new(Db, "SELECT fetched, body, tdm FROM robots WHERE origin = $0");
     }
@@ -80,6 +81,7 @@ internal sealed class FrontierTables : IDisposable
     public Statement FindShape { get; }
     public Statement SetShape { get; }
     public Statement SetRobots { get; }
+    public Statement SetMeta { get; }
     public Statement FindRobots { get; }
 
     /// <summary>Key of a URL as a kind.</summary>
@@ -97,7 +99,7 @@ internal sealed class FrontierTables : IDisposable
 
     public void Dispose()
     {
-        foreach (var statement in (Statement[])[FindUrl, AddUrl, RaiseUrl, EndUrl, TryUrl, Tries, FindHost, AddHost, SetHost, Queue, Best, CloseQueue, AddPage, Twins, AddPicture, FindPicture, AddVisit, FindVisit, EndVisit, FindShape, SetShape, SetRobots, FindRobots])
+        foreach (var statement in (Statement[])[FindUrl, AddUrl, RaiseUrl, EndUrl, TryUrl, Tries, FindHost, AddHost, SetHost, Queue, Best, CloseQueue, AddPage, Twins, AddPicture, FindPicture, AddVisit, FindVisit, EndVisit, FindShape, SetShape, SetRobots, FindRobots, SetMeta])
             statement.Dispose();
         Db.Dispose();
     }

@@ -1,0 +1,90 @@
+using System.Globalization;
+using LoraFactory.Flow;
+
+namespace LoraFactory.Stages.Crawl;
+
+/// <summary>Says how a crawl stands: on its bar, and in <c>status.json</c>.</summary>
+internal sealed class CrawlReporter(StageContext context, Frontier frontier, HostGates gates) : IDisposable
+{
+    private const int HostsInFile = 50, HostsOnBar = 3;
+    private static readonly TimeSpan Often = TimeSpan.FromSeconds(1), Window = TimeSpan.FromMinutes(1);
+
+    private readonly CrawlOptions options = context.Recipe.Crawl;
+    private readonly IProgressTask bar = context.Progress.Begin("pages", context.Recipe.Crawl.MaxPages, "pages");
+    private readonly Queue<(long At, long Pages)> marks = new();
+    private long written;
+    private int late;
+
+    /// <summary>Shows it; writes the file where the last one is a second old.</summary>
+    public void Show(int lateHosts, bool paused)
+    {
+        late = lateHosts;
+        var pages = frontier.Pages;
+        bar.Set(pages, Wanted(pages));
+        bar.Note(paused ? "paused: lora crawl resume lets it go on" : Words());
+        if (written != 0 && context.Clock.GetElapsedTime(written) < Often) return;
+        bar.Details(Details());
+        Write(paused ? "paused" : "crawling");
+    }
+
+    /// <summary>Writes how it ended.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            Write("ended");
+        }
+        finally
+        {
+            bar.Dispose();
+        }
+    }
+
+    private long Wanted(long pages) => Math.Min(options.MaxPages, Math.Max(pages + frontier.Queued, 1));
+
+    private string Words()
+    {
+        var words = new List<string> { string.Create(CultureInfo.InvariantCulture, $"{frontier.Pictures} pictures, {frontier.Queued} waiting") };
+        words.AddRange(Commonest(frontier.Tally.Dropped, 4));
+        if (late > 0) words.Add(string.Create(CultureInfo.InvariantCulture, $"{late} hosts slow to answer"));
+        return string.Join(", ", words);
+    }
+
+    private List<string> Details() =>
+        [string.Join(" · ", Commonest(frontier.Tally.Outcomes, 8)), .. frontier.Tally.Hosts(HostsOnBar).Select(h => $"{h.Host}: {string.Join(", ", Commonest(h.Outcomes, 4))}")];
+
+    private static IEnumerable<string> Commonest(IReadOnlyDictionary<string, long> counts, int most) =>
+        counts.OrderByDescending(c => c.Value).ThenBy(c => c.Key, StringComparer.Ordinal).Take(most).Select(c => string.Create(CultureInfo.InvariantCulture, $"{c.Value} {c.Key}"));
+
+    private void Write(string state)
+    {
+        written = context.Clock.GetTimestamp();
+        var pages = frontier.Pages;
+        marks.Enqueue((written, pages));
+        while (marks.Count > 2 && context.Clock.GetElapsedTime(marks.Peek().At, written) > Window) marks.Dequeue();
+        var (first, before) = marks.Peek();
+        var seconds = context.Clock.GetElapsedTime(first, written).TotalSeconds;
+        var rate = seconds > 0 ? (pages - before) / seconds : 0;
+        var tally = frontier.Tally;
+        var status = new CrawlStatus
+        {
+            At = context.Clock.GetUtcNow(),
+            State = state,
+            Pages = pages,
+            MaxPages = options.MaxPages,
+            Pictures = frontier.Pictures,
+            Waiting = frontier.Queued,
+            Deferred = tally.Dropped.Where(d => new Refusal(d.Key[(d.Key.IndexOf(':', StringComparison.Ordinal) + 1)..]).IsDeferral).Sum(d => d.Value),
+            SlowHosts = late,
+            PagesPerSecond = Math.Round(rate, 3),
+            SecondsLeft = state == "crawling" && rate > 0 ? Math.Round((Wanted(pages) - pages) / rate) : null,
+            RobotsDenied = tally.Dropped.Where(d => d.Key.EndsWith("robots-denied", StringComparison.Ordinal)).Sum(d => d.Value),
+            OptedOut = frontier.OptedOut,
+            Outcomes = tally.Outcomes,
+            Dropped = tally.Dropped,
+            Hosts = [.. tally.Hosts(HostsInFile).Select(h => new HostStatus(h.Host, h.Urls, Math.Round(gates.PauseOf(h.Host).TotalSeconds, 3), h.Outcomes))],
+            HostCount = tally.HostCount,
+        };
+        AtomicFile.Write(context.Run.File(StageName.Crawl, CrawlStatus.FileName), stream => System.Text.Json.JsonSerializer.Serialize(stream, status, RunDirectory.Json), durable: false);
+    }
+}
