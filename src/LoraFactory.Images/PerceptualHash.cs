@@ -18,9 +18,12 @@ public static class PerceptualHash
     }
 
     /// <summary>Gradient hash along rows: bit = right neighbour &gt; pixel, over (side+1)×side.</summary>
-    public static string Difference(Picture picture, int side = 8)
+    public static string Difference(Picture picture, int side = 8) => Difference(picture.Luma(), picture.Width, picture.Height, side);
+
+    /// <summary>The same of <paramref name="luma"/> [height, width].</summary>
+    public static string Difference(byte[] luma, int width, int height, int side = 8)
     {
-        var small = Shrink(picture, side + 1, side);
+        var small = PictureResampler.Resize(luma, width, height, 1, side + 1, side, Resampling.Lanczos);
         return Hex(side * side, i => small[i / side * (side + 1) + i % side + 1] > small[i / side * (side + 1) + i % side]);
     }
 
@@ -32,10 +35,13 @@ public static class PerceptualHash
     }
 
     /// <summary>DCT hash: of 4·side square luma, the lowest side×side frequencies (mean included) against their median.</summary>
-    public static string Dct(Picture picture, int side = 8)
+    public static string Dct(Picture picture, int side = 8) => Dct(picture.Luma(), picture.Width, picture.Height, side);
+
+    /// <summary>The same of <paramref name="luma"/> [height, width].</summary>
+    public static string Dct(byte[] luma, int width, int height, int side = 8)
     {
         var size = side * 4;
-        var low = LowFrequencies(Shrink(picture, size, size), size, side);
+        var low = LowFrequencies(PictureResampler.Resize(luma, width, height, 1, size, size, Resampling.Lanczos), size, side);
         var sorted = low.Order().ToArray();
         var median = (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
         return Hex(low.Length, i => low[i] > median);

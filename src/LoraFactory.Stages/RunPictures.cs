@@ -13,7 +13,10 @@ public sealed class RunPictures(RunDirectory run, CancellationToken token) : IDi
     private readonly IsolatedDecoder decoder = new(new PictureLimits { MaxPixels = 1_000_000_000 });
 
     /// <summary>The picture; throws <see cref="PictureException"/> and <see cref="IOException"/>.</summary>
-    public Picture Read(string blobHash) => decoder.DecodeAsync(File.ReadAllBytes(run.Blob(blobHash)), token).GetAwaiter().GetResult();
+    public Picture Read(string blobHash) => Read(blobHash, null).Picture;
+
+    /// <summary>The picture shrunk to <paramref name="fit"/> while it is decoded; null shrinks nothing. Throws as the other.</summary>
+    public DecodedPicture Read(string blobHash, PictureFit? fit) => decoder.DecodeAsync(File.ReadAllBytes(run.Blob(blobHash)), fit, token).GetAwaiter().GetResult();
 
     /// <summary>How many processes it has started.</summary>
     public int Started => decoder.Started;

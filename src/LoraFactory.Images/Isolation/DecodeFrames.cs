@@ -5,8 +5,9 @@ namespace LoraFactory.Images;
 
 /// <summary>
 /// What goes over the pipe between <see cref="IsolatedDecoder"/> and <see cref="DecodeWorker"/>, all little-endian.
-/// Worker, once: status. Parent, per picture: int32 length, int64 most pixels, the file's bytes. Worker: status, then on 0
-/// int32 width, int32 height and 3·width·height bytes. A status other than 0 is the <see cref="PictureFault"/> plus one and is followed
+/// Worker, once: status. Parent, per picture: int32 length, int64 most pixels, int32 side to shrink to (0: none), int32 1 where that is
+/// the shorter side, the file's bytes. Worker: status, then on 0 int32 columns and rows of the whole picture, int32 width, int32 height and
+/// 3·width·height bytes. A status other than 0 is the <see cref="PictureFault"/> plus one and is followed
 /// by int32 length and that many bytes of UTF-8.
 /// </summary>
 internal static class DecodeFrames

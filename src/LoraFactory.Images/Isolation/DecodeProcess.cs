@@ -74,21 +74,23 @@ internal sealed class DecodeProcess : IDisposable
     }
 
     /// <summary>One picture there and back.</summary>
-    public Picture Decode(ReadOnlySpan<byte> bytes, CancellationToken token)
+    public DecodedPicture Decode(ReadOnlySpan<byte> bytes, PictureFit? fit, CancellationToken token)
     {
         var copy = bytes.ToArray();
         return Guarded(_limits.Timeout, () =>
         {
             DecodeFrames.WriteInt(_input, copy.Length);
             DecodeFrames.WriteLong(_input, _limits.MaxPixels);
+            DecodeFrames.WriteInt(_input, fit?.Side ?? 0);
+            DecodeFrames.WriteInt(_input, fit is { Shorter: true } ? 1 : 0);
             _input.Write(copy);
             _input.Flush();
             DecodeFrames.ReadStatus(_output);
-            int width = DecodeFrames.ReadInt(_output), height = DecodeFrames.ReadInt(_output);
-            if (width < 1 || height < 1 || (long)width * height > Math.Min(_limits.MaxPixels, int.MaxValue / 3)) throw new InvalidDataException();
+            int fullWidth = DecodeFrames.ReadInt(_output), fullHeight = DecodeFrames.ReadInt(_output), width = DecodeFrames.ReadInt(_output), height = DecodeFrames.ReadInt(_output);
+            if (width < 1 || height < 1 || width > fullWidth || height > fullHeight || (long)fullWidth * fullHeight > _limits.MaxPixels || (long)width * height > int.MaxValue / 3) throw new InvalidDataException();
             var pixels = new byte[width * height * 3];
             _output.ReadExactly(pixels);
-            return new Picture(width, height, pixels);
+            return new DecodedPicture(new Picture(width, height, pixels), fullWidth, fullHeight);
         }, token);
     }
 

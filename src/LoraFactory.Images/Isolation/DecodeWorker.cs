@@ -57,20 +57,21 @@ public static partial class DecodeWorker
             }
             if (length is < 0 or > MaxFileBytes) return 1;
             var limits = new PictureLimits { MaxPixels = DecodeFrames.ReadLong(input) };
+            int side = DecodeFrames.ReadInt(input), shorter = DecodeFrames.ReadInt(input);
             var bytes = new byte[length];
             input.ReadExactly(bytes);
             AllowProcessorTime();
-            Answer(output, bytes, limits);
+            Answer(output, bytes, side > 0 ? new PictureFit(side, shorter == 1) : null, limits);
             output.Flush();
         }
     }
 
-    private static void Answer(Stream output, byte[] bytes, PictureLimits limits)
+    private static void Answer(Stream output, byte[] bytes, PictureFit? fit, PictureLimits limits)
     {
-        Picture picture;
+        DecodedPicture decoded;
         try
         {
-            picture = PictureDecoder.Decode(bytes, limits);
+            decoded = PictureDecoder.Decode(bytes, fit, limits);
         }
         catch (PictureException e)
         {
@@ -83,9 +84,8 @@ public static partial class DecodeWorker
             return;
         }
         DecodeFrames.WriteInt(output, 0);
-        DecodeFrames.WriteInt(output, picture.Width);
-        DecodeFrames.WriteInt(output, picture.Height);
-        output.Write(picture.Pixels);
+        foreach (var side in (ReadOnlySpan<int>)[decoded.Width, decoded.Height, decoded.Picture.Width, decoded.Picture.Height]) DecodeFrames.WriteInt(output, side);
+        output.Write(decoded.Picture.Pixels);
     }
 
     private static void ShutIn()
@@ -95,6 +95,8 @@ public static partial class DecodeWorker
         var pages = long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[0], CultureInfo.InvariantCulture);
         var memory = pages * Environment.SystemPageSize + ((long)Setting(MemoryVariable, 1024) << 20);
         Limit(AddressSpace, (ulong)memory);
+        // What compiles libvips' loops keeps its code in a temporary file where it may and in memory else; told so by an error, not by a deadly signal.
+        _ = signal(FileSizeSignal, Ignore);
         Limit(FileSize, 0);
         Limit(CoreSize, 0);
         _ = prctl(NoNewPrivileges, 1, 0, 0, 0);
@@ -117,7 +119,9 @@ public static partial class DecodeWorker
         int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : otherwise;
 
     // Numbers of the Linux kernel, alike on x86-64 and arm64.
-    private const int ProcessorTime = 0, FileSize = 1, CoreSize = 4, AddressSpace = 9, NoNewPrivileges = 38;
+    private const int ProcessorTime = 0, FileSize = 1, CoreSize = 4, AddressSpace = 9, NoNewPrivileges = 38, FileSizeSignal = 25;
+
+    private const nint Ignore = 1;
 
     [StructLayout(LayoutKind.Sequential)]
     private struct ResourceLimit
@@ -127,6 +131,8 @@ public static partial class DecodeWorker
     }
 
     [LibraryImport("libc", SetLastError = true)] private static partial int setrlimit(int resource, in ResourceLimit limit);
+
+    [LibraryImport("libc")] private static partial nint signal(int number, nint handler);
 
     [LibraryImport("libc", SetLastError = true)] private static partial int prctl(int option, nuint a, nuint b, nuint c, nuint d);
 }

@@ -29,8 +29,11 @@ public sealed class IsolatedDecoder : IDisposable
 
     private int _started;
 
-    /// <summary>Decodes as <see cref="PictureDecoder.Decode"/> does. Throws <see cref="PictureException"/>; afterwards the next picture can be decoded.</summary>
-    public async Task<Picture> DecodeAsync(ReadOnlyMemory<byte> bytes, CancellationToken token)
+    /// <summary>Decodes as <see cref="PictureDecoder"/> does. Throws <see cref="PictureException"/>; afterwards the next picture can be decoded.</summary>
+    public async Task<Picture> DecodeAsync(ReadOnlyMemory<byte> bytes, CancellationToken token) => (await DecodeAsync(bytes, null, token)).Picture;
+
+    /// <summary>Decodes likewise, shrunk to <paramref name="fit"/>; null shrinks nothing.</summary>
+    public async Task<DecodedPicture> DecodeAsync(ReadOnlyMemory<byte> bytes, PictureFit? fit, CancellationToken token)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         // What the header already rules out need not cross the pipe.
@@ -41,7 +44,7 @@ public sealed class IsolatedDecoder : IDisposable
         await _free.WaitAsync(token);
         try
         {
-            return await Task.Run(() => DecodeOnce(bytes, token), token);
+            return await Task.Run(() => DecodeOnce(bytes, fit, token), token);
         }
         finally
         {
@@ -49,7 +52,7 @@ public sealed class IsolatedDecoder : IDisposable
         }
     }
 
-    private Picture DecodeOnce(ReadOnlyMemory<byte> bytes, CancellationToken token)
+    private DecodedPicture DecodeOnce(ReadOnlyMemory<byte> bytes, PictureFit? fit, CancellationToken token)
     {
         if (!_idle.TryTake(out var process))
         {
@@ -58,7 +61,7 @@ public sealed class IsolatedDecoder : IDisposable
         }
         try
         {
-            return process.Decode(bytes.Span, token);
+            return process.Decode(bytes.Span, fit, token);
         }
         finally
         {

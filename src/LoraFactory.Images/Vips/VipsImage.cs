@@ -23,6 +23,9 @@ internal sealed class VipsImage : IDisposable
     /// <summary>Whether the last band is alpha.</summary>
     public bool HasAlpha => vips_image_hasalpha(_handle) != 0;
 
+    /// <summary>Whether its EXIF orientation exchanges columns and rows.</summary>
+    public bool IsTurned => vips_image_get_orientation_swap(_handle) != 0;
+
     /// <summary>Whether a metadata field is there.</summary>
     public bool HasField(string name) => vips_image_get_typeof(_handle, name) != 0;
 

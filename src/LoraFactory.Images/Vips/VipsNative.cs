@@ -48,6 +48,7 @@ internal static partial class VipsNative
     [LibraryImport(Lib)] internal static partial int vips_image_get_height(nint image);
     [LibraryImport(Lib)] internal static partial int vips_image_get_bands(nint image);
     [LibraryImport(Lib)] internal static partial int vips_image_hasalpha(nint image);
+    [LibraryImport(Lib)] internal static partial int vips_image_get_orientation_swap(nint image);
 
     [LibraryImport(Lib, StringMarshalling = StringMarshalling.Utf8)] internal static partial nuint vips_image_get_typeof(nint image, string name);
 

@@ -1,5 +1,4 @@
 using LoraFactory.Flow;
-using LoraFactory.Images;
 
 namespace LoraFactory.Stages.Clean;
 
@@ -80,35 +79,5 @@ internal sealed record Candidate
             Repeats = Folder?.Repeats ?? 1,
             Signals = signals,
         };
-    }
-}
-
-/// <summary>What decoding told about a picture.</summary>
-/// <param name="Width">Columns, upright.</param>
-/// <param name="Height">Rows, upright.</param>
-/// <param name="Hash">64-bit DCT hash.</param>
-/// <param name="Thumbnail">Luma of 24×24, to confirm near duplicates.</param>
-/// <param name="Signals">Signals by name.</param>
-internal sealed record MeasuredPicture(int Width, int Height, string Hash, byte[] Thumbnail, IReadOnlyDictionary<string, double> Signals)
-{
-    public const int ThumbnailSide = 24;
-
-    public long PixelCount => (long)Width * Height;
-
-    public static MeasuredPicture Of(Picture picture, int frames)
-    {
-        var signals = PictureSignals.Of(picture);
-        return new(picture.Width, picture.Height, PerceptualHash.Dct(picture),
-            PictureResampler.Resize(picture.Luma(), picture.Width, picture.Height, 1, ThumbnailSide, ThumbnailSide, Resampling.Lanczos),
-            new Dictionary<string, double>
-            {
-                ["picture_brightness"] = signals.Brightness,
-                ["picture_contrast"] = signals.Contrast,
-                ["picture_sharpness"] = signals.Sharpness,
-                ["picture_entropy"] = signals.Entropy,
-                ["picture_colourfulness"] = signals.Colourfulness,
-                ["picture_uniform"] = signals.Uniform,
-                ["picture_frames"] = frames,
-            });
     }
 }

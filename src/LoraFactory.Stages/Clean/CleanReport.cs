@@ -121,7 +121,7 @@ internal sealed class CleanReport
         Pictures("picture_shorter_side", p => Math.Min(p.Width, p.Height), ("clean.min_side", options.MinSide));
         Pictures("picture_aspect", p => Math.Max(p.Width, p.Height) / Math.Max(1.0, Math.Min(p.Width, p.Height)), ("clean.max_aspect", options.MaxAspect));
         foreach (var name in measured.SelectMany(p => p.Measured?.Signals.Keys ?? []).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
-            Pictures(name, p => p.Measured?.Signals.GetValueOrDefault(name, double.NaN) ?? double.NaN);
+            Pictures(name, p => p.Measured?.Signals.GetValueOrDefault(name, double.NaN) ?? double.NaN, [.. PictureRule.All.Where(r => r.Signal == name && double.IsFinite(r.Threshold(options))).Select(r => (r.Option.Length > 0 ? r.Option : r.Reason, r.Threshold(options)))]);
         return [.. signals.Where(s => s.Kept.Concat(s.Dropped).Any(double.IsFinite))];
     }
 
@@ -129,11 +129,7 @@ internal sealed class CleanReport
     {
         try
         {
-            var picture = pictures.Read(blob);
-            var scale = Math.Min(1, (double)ThumbnailSide / Math.Max(picture.Width, picture.Height));
-            var (width, height) = (Math.Max(1, (int)(picture.Width * scale)), Math.Max(1, (int)(picture.Height * scale)));
-            var small = scale < 1 ? PictureResampler.Resize(picture, width, height, Resampling.Lanczos) : picture;
-            return new(PictureWriter.Png(small), caption, origin);
+            return new(PictureWriter.Png(pictures.Read(blob, PictureFit.Within(ThumbnailSide)).Picture), caption, origin);
         }
         catch (Exception e) when (e is PictureException or IOException)
         {

@@ -1,17 +1,14 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Stages.Clean.Text;
 
 namespace LoraFactory.Stages.Clean;
 
-/// <summary>Decodes each picture once, in a process of its own, and drops what is damaged, too small, too large, too long or blank.</summary>
+/// <summary>Decodes each picture once, in a process of its own, and drops what is damaged, too small, too large, too long, or breaks a <see cref="PictureRule"/>.</summary>
 internal sealed class PictureChecks(RunDirectory run, CleanOptions options, EarlierScores earlier, int processes)
 {
-    // Standard deviation of luma below 3 of 255 levels, or all but one pixel in 500 alike.
-    private const double BlankContrast = 3 / 255.0;
-    private const double BlankUniform = 0.998;
-
     private sealed record Judged(string? Reason, string? Detail = null, double Value = double.NaN, double Threshold = double.NaN);
 
     /// <summary>What was seen of every picture, by hash; filled by <see cref="CheckAsync"/>.</summary>
@@ -50,7 +47,7 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, Earl
     {
         var known = earlier.Picture(blob);
         // What fell by its header was never decoded; with other thresholds it may have to be.
-        if (known is not null && (known.Measured is not null || known.Fault is not null || BySize(options, known.Width, known.Height) is not null)) return known;
+        if (known is not null && (known.Measured is { MeasuredBy: MeasuredPicture.Way } || known.Fault is not null || BySize(options, known.Width, known.Height) is not null)) return known;
         byte[] bytes;
         try
         {
@@ -66,7 +63,7 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, Earl
         if (BySize(options, header.Width, header.Height) is not null) return score;
         try
         {
-            var picture = await decoder.DecodeAsync(bytes, token);
+            var picture = await decoder.DecodeAsync(bytes, PictureFit.Within(MeasuredPicture.Side), token);
             Interlocked.Increment(ref decoded);
             return score with { Measured = MeasuredPicture.Of(picture, header.Frames) };
         }
@@ -89,10 +86,9 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, Earl
         if (BySize(options, score.Width, score.Height) is { } early) return new(early.Reason, early.Detail, early.Value, early.Threshold);
         var measured = score.Measured!;
         if (BySize(options, measured.Width, measured.Height) is { } late) return new(late.Reason, late.Detail, late.Value, late.Threshold);
-        var (contrast, uniform) = (measured.Signals["picture_contrast"], measured.Signals["picture_uniform"]);
-        if (contrast >= BlankContrast && uniform <= BlankUniform) return null;
-        var (value, threshold) = contrast < BlankContrast ? (contrast, BlankContrast) : (uniform, BlankUniform);
-        return new("blank", $"contrast {contrast:0.####}, {uniform:P1} of one grey level", value, threshold);
+        if (PictureRule.All.FirstOrDefault(rule => rule.IsBrokenBy(measured.Signals, options)) is not { } broken) return null;
+        var value = measured.Signals[broken.Signal];
+        return new(broken.Reason, string.Create(CultureInfo.InvariantCulture, $"{broken.Signal} {value:0.####}"), value, broken.Threshold(options));
     }
 
     /// <summary>Why a picture of this size is dropped, with value and threshold; null where it is not.</summary>

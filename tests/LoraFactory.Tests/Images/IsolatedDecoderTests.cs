@@ -24,6 +24,28 @@ public class IsolatedDecoderTests
     }
 
     [Fact]
+    public async Task Pictures_of_every_size_are_shrunk_in_the_process()
+    {
+        using var decoder = new IsolatedDecoder();
+        for (var i = 0; i < 6; i++)
+        {
+            var picture = PictureDecoderTests.Gradient(700 + 97 * i, 500 + 31 * i);
+            foreach (var bytes in (byte[][])[PictureWriter.Png(picture), PictureWriter.Jpeg(picture, 92)])
+            {
+                foreach (var fit in (PictureFit[])[PictureFit.Within(512), PictureFit.Covering(100 + 13 * i)])
+                {
+                    var there = await decoder.DecodeAsync(bytes, fit, Token);
+                    var here = PictureDecoder.Decode(bytes, fit);
+                    Assert.Equal((picture.Width, picture.Height), (there.Width, there.Height));
+                    Assert.Equal(fit.Of(picture.Width, picture.Height), (there.Picture.Width, there.Picture.Height));
+                    Assert.InRange(here.Picture.Pixels.Zip(there.Picture.Pixels, (a, b) => Math.Abs(a - b)).Max(), 0, 2);
+                }
+            }
+        }
+        Assert.Equal(1, decoder.Started);
+    }
+
+    [Fact]
     public async Task Pictures_are_decoded_at_the_same_time_by_several_processes()
     {
         using var decoder = new IsolatedDecoder(processes: 2);
@@ -73,9 +95,9 @@ public class IsolatedDecoderTests
     [Fact]
     public async Task Nonsense_from_the_process_is_not_believed()
     {
-        // Ready, then status 0 with a width of 2^31 − 1.
+        // Ready, then status 0 with sizes of 2^31 − 1.
         using var decoder = new IsolatedDecoder(command: new DecodeCommand("/bin/sh",
-            ["-c", @"printf '\000\000\000\000'; printf '\000\000\000\000\377\377\377\177\377\377\377\177'; cat > /dev/null"]));
+            ["-c", @"printf '\000\000\000\000'; printf '\000\000\000\000\377\377\377\177\377\377\377\177\377\377\377\177\377\377\377\177'; cat > /dev/null"]));
         var fault = await Assert.ThrowsAsync<PictureException>(() => decoder.DecodeAsync(PictureWriter.Png(PictureDecoderTests.Gradient(20, 20)), Token));
         Assert.Equal(PictureFault.Crashed, fault.Fault);
     }

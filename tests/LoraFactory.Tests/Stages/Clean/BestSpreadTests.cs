@@ -47,6 +47,6 @@ public sealed class BestSpreadTests
         Depth = 0,
         Index = 0,
         TextSignals = new Dictionary<string, double> { ["relevance"] = relevance },
-        Measured = new(100, 100, "0", [], new Dictionary<string, double> { ["picture_sharpness"] = 1 }),
+        Measured = new(100, 100, "0", "0000000000000000", [], new Dictionary<string, double> { ["picture_sharpness"] = 1 }),
     };
 }
