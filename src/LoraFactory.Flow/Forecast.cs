@@ -69,6 +69,8 @@ public sealed record DataComplexity
 {
     /// <summary>Pictures that are trained on.</summary>
     public required int Pictures { get; init; }
+    /// <summary>Variants made of them; null where there are none.</summary>
+    public int? Variants { get; init; }
     /// <summary>How their repeats differ; null where all are seen equally often.</summary>
     public Repetition? Repeats { get; init; }
     /// <summary>Pictures held out.</summary>

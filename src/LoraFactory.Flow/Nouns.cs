@@ -123,6 +123,8 @@ public sealed record Record
     public string FolderWords { get; init; } = "";
     /// <summary>How often it is seen in a pass over the data, 10 in a folder "10_red boat"; at least 1.</summary>
     public int Repeats { get; init; } = 1;
+    /// <summary>Name of the signal for how much of a picture is text, 0..1.</summary>
+    public const string PictureText = "picture_text";
     /// <summary>Every measured signal by name (relevance, blur, contrast …), so that thresholds can change later.</summary>
     public IReadOnlyDictionary<string, double> Signals { get; init; } = new Dictionary<string, double>();
 }
@@ -136,6 +138,13 @@ public enum Split
     Validation,
 }
 
+/// <summary>How a sample was made of another one.</summary>
+/// <param name="Source">Id of the sample that it was made of, one that is trained on.</param>
+/// <param name="Operation">"flip", "crop", "colour", "synonym" or "paraphrase".</param>
+/// <param name="Parameters">What was done, by name: enough to do it again.</param>
+/// <param name="File">Its own picture, relative to the directory of label; null where only the caption is another.</param>
+public sealed record Variant(string Source, string Operation, IReadOnlyDictionary<string, string> Parameters, string? File);
+
 /// <summary>A labelled picture, ready for training.</summary>
 public sealed record Sample
 {
@@ -143,8 +152,10 @@ public sealed record Sample
     public required string Id { get; init; }
     /// <summary>Id of the <see cref="Record"/>.</summary>
     public required string RecordId { get; init; }
-    /// <summary>SHA-256 (hex) of the picture's bytes.</summary>
+    /// <summary>SHA-256 (hex) of the picture's bytes: a blob's name, or where a variant has a picture of its own that file's hash.</summary>
     public required string BlobHash { get; init; }
+    /// <summary>What it was made of, null for a picture as it was found.</summary>
+    public Variant? Variant { get; init; }
     /// <summary>The training caption, trigger word included.</summary>
     public required string Caption { get; init; }
     /// <summary>Where the caption came from: "figcaption", "alt", "context", "captioner", "sidecar", "folder".</summary>

@@ -25,7 +25,7 @@ public sealed record PurgedRun(string Run, int Pages, int Pictures, int Records,
 /// </summary>
 public static class ConsentPurge
 {
-    private static readonly string[] Calculated = ["3-label/embeddings.safetensors", "3-label/metadata.csv", "2-clean/report.html"];
+    private static readonly string[] Calculated = ["3-label/embeddings.safetensors", "3-label/metadata.csv", "3-label/variants.png", "2-clean/report.html"];
     private static readonly string[] Addresses = ["url", "final_url", "page_url", "picture_url"];
 
     // What is found of a withdrawal, and the bytes that something else still needs.
@@ -34,6 +34,7 @@ public static class ConsentPurge
         public int Pages, Pictures;
         public HashSet<string> Records { get; } = new(StringComparer.Ordinal);
         public HashSet<string> Samples { get; } = new(StringComparer.Ordinal);
+        public HashSet<string> Variants { get; } = new(StringComparer.Ordinal);
         public HashSet<string> Gone { get; } = new(StringComparer.Ordinal);
         public HashSet<string> Needed { get; } = new(StringComparer.Ordinal);
     }
@@ -53,6 +54,7 @@ public static class ConsentPurge
         if (!dry && found.Pages + found.Pictures + found.Records.Count > 0)
         {
             blobs.ForEach(File.Delete);
+            foreach (var variant in found.Variants) File.Delete(variant);
             foreach (var file in Calculated) File.Delete(Path.Combine(run.Path, file));
             Samples(run, found, write: true);
             foreach (var folder in Folders(run, StageName.Clean))
@@ -63,7 +65,7 @@ public static class ConsentPurge
             Records(run, record => Left(record, withdrawal, new()), write: true);
             Pages(run, page => Left(page, withdrawal, new()), write: true);
         }
-        return new(run.Path, found.Pages, found.Pictures, found.Records.Count, found.Samples.Count, blobs.Count, seen, adapter);
+        return new(run.Path, found.Pages, found.Pictures, found.Records.Count, found.Samples.Count, blobs.Count + found.Variants.Count, seen, adapter);
     }
 
     private static void Pages(RunDirectory run, Func<Page, Page?> left, bool write)
@@ -83,6 +85,7 @@ public static class ConsentPurge
             {
                 if (!found.Records.Contains(sample.RecordId)) return sample;
                 found.Samples.Add(sample.Id);
+                if (sample.Variant?.File is { } file && Path.Combine(folder, file) is var variant && File.Exists(variant)) found.Variants.Add(variant);
                 return null;
             }, write);
     }

@@ -26,7 +26,7 @@ public sealed class Lineage
         foreach (var record in Many<Record>(StageName.Clean, "records.jsonl"))
             Add("record", record.Id, $"{record.Origin(run)}  {record.Width}×{record.Height}, licence {record.Licence ?? "not stated"}, sha256 {record.BlobHash}", record.PageId.Length == 0 ? [] : [record.PageId]);
         foreach (var sample in Many<Sample>(StageName.Label, "samples.jsonl"))
-            Add("sample", sample.Id, $"\"{sample.Caption}\"  {sample.Split.ToString().ToLowerInvariant()}, caption from {sample.CaptionSource}", [sample.RecordId]);
+            Add("sample", sample.Id, $"\"{sample.Caption}\"  {sample.Split.ToString().ToLowerInvariant()}, {(sample.Variant is { } v ? VariantOf(v) : $"caption from {sample.CaptionSource}")}", [sample.Variant?.Source ?? sample.RecordId]);
         if (run.PathOf(StageName.Configure, "plan.yaml") is var planPath && File.Exists(planPath) && PlanFile.Read(planPath) is var plan)
             Add("plan", plan.Id, $"rank {plan.Train.Rank}, {plan.Train.Steps} steps, base {plan.BaseHash}", [.. plan.TrainSampleIds, .. plan.ValidationSampleIds]);
         if (One<Adapter>(StageName.Train, "adapter.json") is { } adapter)
@@ -63,6 +63,8 @@ public sealed class Lineage
         }
         return found;
     }
+
+    private static string VariantOf(Variant variant) => $"{variant.Operation}{string.Concat(variant.Parameters.Select(p => $" {p.Key} {p.Value}"))}";
 
     // The decision of feedback that a stage's files were made by.
     private IReadOnlyList<string> Decision(StageName stage)

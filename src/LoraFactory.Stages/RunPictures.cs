@@ -16,10 +16,15 @@ public sealed class RunPictures(RunDirectory run, CancellationToken token) : IDi
     public Picture Read(string blobHash) => Read(blobHash, null).Picture;
 
     /// <summary>The picture shrunk to <paramref name="fit"/> while it is decoded; null shrinks nothing. Throws as the other.</summary>
-    public DecodedPicture Read(string blobHash, PictureFit? fit) => decoder.DecodeAsync(File.ReadAllBytes(run.Blob(blobHash)), fit, token).GetAwaiter().GetResult();
+    public DecodedPicture Read(string blobHash, PictureFit? fit) => Decoded(run.Blob(blobHash), fit);
+
+    /// <summary>The picture that a sample is trained on, a variant's own where it has one; throws as the others.</summary>
+    public Picture Read(Sample sample) => sample.Variant?.File is { } file ? Decoded(run.PathOf(StageName.Label, file), null).Picture : Read(sample.BlobHash);
 
     /// <summary>How many processes it has started.</summary>
     public int Started => decoder.Started;
+
+    private DecodedPicture Decoded(string path, PictureFit? fit) => decoder.DecodeAsync(File.ReadAllBytes(path), fit, token).GetAwaiter().GetResult();
 
     /// <inheritdoc/>
     public void Dispose() => decoder.Dispose();

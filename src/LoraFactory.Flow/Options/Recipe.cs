@@ -19,6 +19,8 @@ public sealed record Recipe
     public CleanOptions Clean { get; init; } = new();
     /// <summary>Stage 3.</summary>
     public LabelOptions Label { get; init; } = new();
+    /// <summary>The end of stage 3.</summary>
+    public AugmentOptions Augment { get; init; } = new();
     /// <summary>Stage 4.</summary>
     public ConfigureOptions Configure { get; init; } = new();
     /// <summary>Stage 5.</summary>

@@ -73,6 +73,8 @@ public static partial class RecipeRules
 
     private static IEnumerable<RecipeRule> Training()
     {
+        yield return new("LR134", ["augment.flip", "train.flip"], r => r.Augment.Flip && r.Train.Flip ? "train.flip mirrors every picture while it trains, also those that augment.flip leaves as they are" : null,
+            "Set train.flip: false", Severity.Warning);
         yield return new("LR140", ["train.warmup_steps", "train.steps"], r => r.Train.Steps > 0 && r.Train.WarmupSteps >= r.Train.Steps ? $"the rate would still be rising when training ends after {r.Train.Steps} steps" : null,
             "Set it below train.steps");
         yield return new("LR141", ["train.resolution"], r => r.Train.Resolution % 8 != 0 ? $"{r.Train.Resolution} is not a multiple of 8, which the picture encoder needs" : null,

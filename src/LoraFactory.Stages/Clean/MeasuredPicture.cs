@@ -53,7 +53,7 @@ internal sealed record MeasuredPicture(int Width, int Height, string Hash, strin
                 ["picture_border_top"] = borders.Top,
                 ["picture_border_right"] = borders.Right,
                 ["picture_border_bottom"] = borders.Bottom,
-                ["picture_text"] = PictureText.Share(luma, picture.Width, picture.Height),
+                [Flow.Record.PictureText] = PictureText.Share(luma, picture.Width, picture.Height),
                 ["picture_frames"] = frames,
             })
         { MeasuredBy = Way };

@@ -46,11 +46,12 @@ public sealed class ConfigureStage(ITrainingForecast forecast) : IStage
         var values = new List<PlannedValue>();
         var train = Decide(context.Recipe, data, facts, values);
         if (values.Find(v => v is { Key: "train.batch_size", Origin: "user" }) is { } batch && train.BatchSize != context.Recipe.Train.BatchSize) context.Progress.Line($"{batch.Key} is {batch.Value}: {batch.Why}");
-        var estimate = forecast.Estimate(facts, train, data.Pictures, context.Recipe.Resources);
+        var encoded = data.Pictures + (data.Variants ?? 0); // steps and batch go by different pictures, preparing them by all
+        var estimate = forecast.Estimate(facts, train, encoded, context.Recipe.Resources);
         var key = ContentId.Of([facts.Hash, JsonSerializer.Serialize(Essential(train)), .. samples.Select(s => s.Id + s.Split), $"{context.Recipe.Configure.MaxMinutes} {context.Recipe.Resources.Device} {context.Recipe.Resources.Threads}"]);
         var time = FitTime(context, key, train, estimate, values);
         train = train with { Steps = time.Steps };
-        CheckMemory(context.Recipe.Resources, train, estimate, smaller => forecast.Estimate(facts, smaller, data.Pictures, context.Recipe.Resources).MemoryMiB);
+        CheckMemory(context.Recipe.Resources, train, estimate, smaller => forecast.Estimate(facts, smaller, encoded, context.Recipe.Resources).MemoryMiB);
 
         var plan = new TrainPlan
         {

@@ -129,9 +129,10 @@ public sealed class DeployStage : IStage
             });
         }
         var run = context.Run;
-        var samples = RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")).ToList();
+        var all = RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")).ToList();
+        var samples = all.Where(s => s.Variant is null).ToList();
         var records = RunDirectory.ReadLines<Flow.Record>(run.File(StageName.Clean, "records.jsonl")).ToList();
-        AtomicFile.WriteText(Path.Combine(bundle, "README.md"), ModelCard.Of(context.Recipe, plan, adapter, report, samples, records));
+        AtomicFile.WriteText(Path.Combine(bundle, "README.md"), ModelCard.Of(context.Recipe, plan, adapter, report, all, records));
         var captions = samples.ToDictionary(s => s.RecordId, StringComparer.Ordinal);
         RunDirectory.WriteLines(Path.Combine(bundle, "data.jsonl"), records.Where(r => captions.ContainsKey(r.Id)).Select(r => DataRow.Of(r with { PictureUrl = r.Origin(run) }, captions[r.Id], context.Recipe.Label.Folder)));
         RunDirectory.WriteJson(Path.Combine(bundle, Certificate.FileName), certificate);

@@ -14,15 +14,18 @@ public static class ModelCard
     {
         var trigger = recipe.Label.Trigger;
         var card = new StringBuilder();
+        var made = VariantCounts.Of(samples);
+        var pictures = plan.TrainSampleIds.Count - samples.Count(s => s.Variant is not null);
+        samples = [.. samples.Where(s => s.Variant is null)];
         card.Append("---\n").Append("library_name: diffusers\n").Append("pipeline_tag: text-to-image\n");
         card.Append($"base_model: {Quoted(recipe.Base.Model)}\nlicense: {Quoted(recipe.Deploy.Licence.Length > 0 ? recipe.Deploy.Licence.ToLowerInvariant() : "unknown")}\n");
         if (trigger.Length > 0) card.Append($"instance_prompt: {Quoted(trigger)}\n");
         card.Append("tags:\n- lora\n- text-to-image\n- stable-diffusion\n- lorafactory\n---\n\n");
-        card.Append($"# {recipe.Name}\n\nA LoRA for `{recipe.Base.Model}`, trained on {Subject(recipe, plan)}");
+        card.Append($"# {recipe.Name}\n\nA LoRA for `{recipe.Base.Model}`, trained on {Subject(recipe, pictures)}");
         card.Append(trigger.Length > 0 ? $". Write **{trigger}** in the prompt.\n\n" : ".\n\n");
         card.Append($"{report.Verdict}\n\n## Measured\n\n| metric | value | 95 % interval | n | gate |\n|---|---|---|---|---|\n");
         foreach (var m in report.Metrics) card.Append($"| {m.Name} | {N(m.Value)} | {N(m.Low)} … {N(m.High)} | {m.N} | {m.Gate ?? "informs"} |\n");
-        card.Append($"\n## Trained\n\n{plan.TrainSampleIds.Count} pictures ({plan.ValidationSampleIds.Count} held out), {adapter.Trained}, ");
+        card.Append($"\n## Trained\n\n{pictures} pictures{(made.Length > 0 ? $" and what was made of them: {made}" : "")} ({plan.ValidationSampleIds.Count} held out), {adapter.Trained}, ");
         card.Append($"final loss {N(adapter.FinalLoss)}, validation loss {N(adapter.ValidationLoss)}, {adapter.Seconds:F0} s.\n\n| value | | why |\n|---|---|---|\n");
         foreach (var v in plan.Values) card.Append($"| {v.Key} | {v.Value} | {v.Why} |\n");
         card.Append("\n## Data\n\nEvery picture with its page and licence is listed in `data.jsonl`.\n\n");
@@ -36,8 +39,8 @@ public static class ModelCard
     }
 
     // A folder of one's own needs no topic.
-    private static string Subject(Recipe recipe, TrainPlan plan) =>
-        string.IsNullOrWhiteSpace(recipe.Seed.Topic) ? $"{plan.TrainSampleIds.Count} picture{(plan.TrainSampleIds.Count == 1 ? "" : "s")} of a folder" : $"\"{recipe.Seed.Topic}\"";
+    private static string Subject(Recipe recipe, int pictures) =>
+        string.IsNullOrWhiteSpace(recipe.Seed.Topic) ? $"{pictures} picture{(pictures == 1 ? "" : "s")} of a folder" : $"\"{recipe.Seed.Topic}\"";
 
     // What the pictures say and what the maker says are two things: the one never stands in for the other.
     private static string Licence(string chosen, IReadOnlyList<LoraFactory.Flow.Record> records)

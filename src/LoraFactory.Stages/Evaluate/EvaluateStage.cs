@@ -39,22 +39,23 @@ public sealed class EvaluateStage : IStage
         var plan = PlanFile.Read(run.File(StageName.Configure, "plan.yaml"));
         plan = plan with { BasePath = DiffusionModel.Locate(plan.BasePath, plan.BaseHash, recipe.Base.Model) };
         var adapter = RunDirectory.ReadJson<Adapter>(run.File(StageName.Train, "adapter.json"));
-        var samples = RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")).ToList();
+        var all = RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")).ToList();
+        var samples = all.Where(s => s.Variant is null).ToList();
         var prompts = Prompts(recipe, samples);
 
         var drawn = Draw(context, plan, device, prompts, token);
         using var clip = ClipScorer.Load(ModelLocator.Find(recipe.Base.Clip), device);
-        var set = Embed(context, clip, prompts, drawn, samples, token);
+        var set = Embed(context, clip, prompts, drawn, all, token);
         var (metrics, passed, verdict) = Metrics.Judge(set);
         var report = new Report(ContentId.Of([adapter.Id, .. metrics.Select(m => $"{m.Name}={m.Value:R}")]), adapter.Id, passed, verdict, [.. metrics, drawn.Speed])
         {
-            Advice = GateAdvice.Of(metrics, plan, adapter.Trained, plan.TrainSampleIds.Count),
+            Advice = GateAdvice.Of(metrics, plan, adapter.Trained, samples.Count(s => s.Split == Split.Train)),
             Steps = adapter.Trained,
         };
 
         var grid = PictureWriter.Png(Grid(prompts, drawn));
         AtomicFile.Write(run.File(StageName.Evaluate, "grid.png"), stream => stream.Write(grid));
-        var page = ReportPage.Html(Content(context, plan, adapter, report, samples, grid));
+        var page = ReportPage.Html(Content(context, plan, adapter, report, all, grid));
         AtomicFile.WriteText(run.File(StageName.Evaluate, "report.html"), page);
         RunDirectory.WriteJson(run.File(StageName.Evaluate, "report.json"), report);
         foreach (var sentence in report.Advice) context.Progress.Line($"  → {sentence}");
@@ -122,10 +123,13 @@ public sealed class EvaluateStage : IStage
         return new(without, with, speed);
     }
 
-    private static EvaluationSet Embed(StageContext context, ClipScorer clip, List<string> prompts, Drawn drawn, List<Sample> samples, CancellationToken token)
+    private static EvaluationSet Embed(StageContext context, ClipScorer clip, List<string> prompts, Drawn drawn, List<Sample> all, CancellationToken token)
     {
+        var samples = all.Where(s => s.Variant is null).ToList();
+        var place = samples.Where(s => s.Split == Split.Train).Select((s, i) => (s.Id, i)).ToDictionary(s => s.Id, s => s.i, StringComparer.Ordinal);
+        var forms = all.Where(s => s.Variant?.File is not null).ToList(); // another caption is no other picture
         using var pictures = new RunPictures(context.Run, token);
-        float[][] Vectors(Split split) => clip.Embed(samples.Where(s => s.Split == split).Select(s => pictures.Read(s.BlobHash)), token: token);
+        float[][] Vectors(Split split) => clip.Embed(samples.Where(s => s.Split == split).Select(pictures.Read), token: token);
         float[][] Captions(Split split) => clip.Embed([.. samples.Where(s => s.Split == split).Select(s => s.Caption)]);
         return new()
         {
@@ -135,6 +139,7 @@ public sealed class EvaluateStage : IStage
             Adapter = clip.Embed(drawn.Adapter, token: token),
             HeldOut = Vectors(Split.Validation),
             Trained = Vectors(Split.Train),
+            TrainedVariants = [.. forms.Select(s => place[s.Variant!.Source]).Zip(clip.Embed(forms.Select(pictures.Read), token: token))],
             HeldOutCaptions = Captions(Split.Validation),
             TrainedCaptions = Captions(Split.Train),
         };
@@ -155,12 +160,13 @@ public sealed class EvaluateStage : IStage
         return PictureGrid.Compose(cells, Math.Min(Columns, drawn.Base.Count), 128);
     }
 
-    private static ReportContent Content(StageContext context, TrainPlan plan, Adapter adapter, Report report, List<Sample> samples, byte[] grid)
+    private static ReportContent Content(StageContext context, TrainPlan plan, Adapter adapter, Report report, List<Sample> all, byte[] grid)
     {
+        var samples = all.Where(s => s.Variant is null).ToList();
         var run = context.Run;
         var trained = samples.Where(s => s.Split == Split.Train).ToList();
         using var pictures = new RunPictures(run, CancellationToken.None);
-        var shown = trained.Take(24).Select(s => new GridCell(pictures.Read(s.BlobHash), s.Caption)).ToList();
+        var shown = trained.Take(24).Select(s => new GridCell(pictures.Read(s), s.Caption)).ToList();
         var losses = new List<(int, double)>();
         var validation = new List<(int, double)>();
         var events = run.File(StageName.Train, "events.jsonl");
@@ -180,11 +186,13 @@ public sealed class EvaluateStage : IStage
             Report = report,
             Grid = grid,
             TrainingPictures = PictureWriter.Png(PictureGrid.Compose(shown, Math.Min(8, shown.Count), 128)),
+            Variants = all.Count > samples.Count && run.PathOf(StageName.Label, "variants.png") is var sheet && File.Exists(sheet) ? File.ReadAllBytes(sheet) : null,
             Loss = losses,
             Validation = validation,
             Data =
             [
                 ("pictures", $"{trained.Count} trained on, {samples.Count - trained.Count} held out, {samples.Select(s => s.Cluster).Distinct().Count()} clusters"),
+                .. all.Count > samples.Count ? [("variants", $"{VariantCounts.Of(all)}, each trained on beside its source and none of a held-out picture")] : Array.Empty<(string, string)>(),
                 ("captions", string.Join(", ", samples.GroupBy(s => s.CaptionSource, StringComparer.Ordinal).Select(g => $"{g.Count()} from {g.Key}"))),
                 ("mean picture–text cosine", samples.Average(s => s.TextImageScore).ToString("F3")),
             ],

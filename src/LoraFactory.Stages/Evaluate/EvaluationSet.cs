@@ -23,6 +23,8 @@ public sealed record EvaluationSet
     public required IReadOnlyList<float[]> HeldOutCaptions { get; init; }
     /// <summary>Pictures that were trained on.</summary>
     public required IReadOnlyList<float[]> Trained { get; init; }
+    /// <summary>Variants of the trained pictures (flips, crops), each with the place of its source among <see cref="Trained"/>: no pictures of their own, but what a drawn picture may be a copy of.</summary>
+    public IReadOnlyList<(int Source, float[] Vector)> TrainedVariants { get; init; } = [];
     /// <summary>Vectors of the trained pictures' captions, in the same order.</summary>
     public required IReadOnlyList<float[]> TrainedCaptions { get; init; }
 

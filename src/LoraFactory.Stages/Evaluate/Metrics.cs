@@ -133,7 +133,8 @@ public sealed class Diversity : IMetric
 
 /// <summary>
 /// Are training pictures handed back? Nearest training picture against the distances that different training pictures have among themselves: near
-/// twins count as one, since among them every copy would look usual.
+/// twins count as one, since among them every copy would look usual. Variants of a training picture (flips, crops) are forms of it: a copy of one is a copy
+/// of it, and pictures are held against each other in all their forms.
 /// </summary>
 public sealed class Memorisation : IMetric
 {
@@ -147,12 +148,13 @@ public sealed class Memorisation : IMetric
     /// <inheritdoc/>
     public Metric Measure(EvaluationSet set)
     {
-        var background = NearTwins.Of(set.Trained).NearestOutside().Order().ToList();
+        var background = NearTwins.Of(set.Trained).NearestOutside(set.Trained, set.TrainedVariants).Order().ToList();
         var limit = background.Count > 0 ? Bootstrap.Quantile(background, 0.95) : 1;
-        var near = set.Adapter.Count(a => Similarity.Nearest(a, set.Trained) > limit);
+        var near = set.Adapter.Count(a => Similarity.Nearest(a, set.Trained) > limit || set.TrainedVariants.Any(v => ClipScorer.Cosine(a, v.Vector) > limit));
         var share = Intervals.Share(set, near);
         var merged = set.Trained.Count - background.Count is var twins and > 0 && background.Count >= Fewest ? $" ({twins} near twins of others not counted)" : "";
-        var meaning = $"share of pictures nearer to a training picture (cosine above {limit:F3}) than 95 % of the {background.Count} different training pictures{merged} are to each other";
+        var forms = set.TrainedVariants.Count > 0 ? ", or a variant of one," : "";
+        var meaning = $"share of pictures nearer to a training picture{forms} (cosine above {limit:F3}) than 95 % of the {background.Count} different training pictures{merged} are to each other";
         if (background.Count < Fewest) return new(Name, share.Value, share.Low, share.High, share.N, null, null, $"{meaning}; no gate, since fewer than {Fewest} different ones say nothing of what is usual");
         if (1 - limit < LeastRoom) return new(Name, share.Value, share.Low, share.High, share.N, null, null, $"{meaning}; cannot tell, no gate: so many of them are nearly alike that a copy would not stand out");
         return new(Name, share.Value, share.Low, share.High, share.N, "at most 0.25", share.Value <= 0.25, $"{meaning}; 0.05 is what training pictures themselves have");

@@ -39,6 +39,16 @@ internal sealed class NearTwins
     /// <summary>For each group the largest cosine of a member with a picture outside, in no order; empty where there is one group.</summary>
     public IReadOnlyList<double> NearestOutside() => [.. Outside().Where(o => double.IsFinite(o.First)).Select(o => 1 - o.First * o.First / 2)];
 
+    /// <summary>The same with <paramref name="variants"/>, further forms of the pictures: the largest cosine of a member with any form of a picture outside.</summary>
+    public IReadOnlyList<double> NearestOutside(IReadOnlyList<float[]> vectors, IReadOnlyList<(int Source, float[] Vector)> variants)
+    {
+        var best = Enumerable.Repeat(-1.0, group.Length).ToArray();
+        foreach (var (source, vector) in variants)
+            for (var i = 0; i < group.Length; i++)
+                if (group[i] != group[source]) best[group[i]] = Math.Max(best[group[i]], ClipScorer.Cosine(vectors[i], vector));
+        return [.. Outside().Where(o => double.IsFinite(o.First)).Select(o => Math.Max(1 - o.First * o.First / 2, best[o.Group]))];
+    }
+
     // Per group the distances to the nearest and to the second nearest other group, as far as the neighbours reach.
     private List<(int Group, double First, double Second)> Outside()
     {

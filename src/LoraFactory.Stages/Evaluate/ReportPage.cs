@@ -17,6 +17,8 @@ public sealed record ReportContent
     public required byte[] Grid { get; init; }
     /// <summary>PNG of some training pictures.</summary>
     public required byte[] TrainingPictures { get; init; }
+    /// <summary>PNG of some training pictures beside their variants, null where there are none.</summary>
+    public byte[]? Variants { get; init; }
     /// <summary>Losses: step, training loss.</summary>
     public required IReadOnlyList<(int Step, double Loss)> Loss { get; init; }
     /// <summary>Validation losses: step, loss.</summary>
@@ -60,6 +62,7 @@ public static class ReportPage
         }
         html.Append($"</table><h2>Loss</h2>{(c.Report.Steps is { } steps ? $"<p>The adapter holds {Text(steps.ToString())}.</p>" : "")}").Append(Curve(c.Loss, c.Validation));
         html.Append("<h2>Training pictures (some)</h2>").Append(Image(c.TrainingPictures, "training pictures"));
+        if (c.Variants is not null) html.Append("<h2>Variants (some)</h2>").Append(Image(c.Variants, "training pictures beside their variants"));
         Table(html, "Data", c.Data);
         html.Append("<h2>Plan</h2><table><tr><th>value</th><th></th><th>why</th></tr>");
         foreach (var v in c.Plan) html.Append($"<tr><td>{Text(v.Key)}</td><td class=\"n\">{Text(v.Value)}</td><td class=\"dim\">{Text(v.Why)} ({Text(v.Origin)})</td></tr>");

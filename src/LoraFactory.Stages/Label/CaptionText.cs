@@ -33,6 +33,9 @@ public sealed class CaptionText
         topicWords = new(seed is null ? [] : seed.Terms.SelectMany(t => Words(t.Text)), StringComparer.OrdinalIgnoreCase);
     }
 
+    /// <summary>Words of the topic and its related terms, in lower case, and of the trigger: what a caption may not say otherwise.</summary>
+    public IEnumerable<string> FixedWords => topicWords.Concat(Words(trigger));
+
     /// <summary>What a record says about its picture, best first: caption, alt, else sentences of the context, else what its folder is called.</summary>
     public IReadOnlyList<CaptionCandidate> Candidates(Record record)
     {

@@ -1,22 +1,27 @@
 using System.Globalization;
 using System.Text;
 using LoraFactory.Flow;
-using LoraFactory.Images;
 using LoraFactory.Models;
 using LoraFactory.Models.Scoring;
 using LoraFactory.Models.Weights;
+using LoraFactory.Stages.Label.Augmentation;
 using LoraFactory.Torch;
 
 namespace LoraFactory.Stages.Label;
 
 /// <summary>Stage 3, Record → Sample: embeddings, captions with scores, tags, clusters and the split. See README.md in this folder.</summary>
-public sealed class LabelStage : IStage
+/// <param name="wordNet">Where WordNet's database lies, for augment.synonyms.</param>
+public sealed class LabelStage(string wordNet = WordNet.DefaultPath) : IStage
 {
     /// <inheritdoc/>
     public StageName Name => StageName.Label;
 
     /// <inheritdoc/>
-    public IEnumerable<object> Options(Recipe recipe) => [recipe.Label, recipe.Base.Clip, recipe.RandomSeed, Captioner.Suits(recipe)];
+    public IEnumerable<object> Options(Recipe recipe) =>
+    [
+        recipe.Label, recipe.Base.Clip, recipe.RandomSeed, Captioner.Suits(recipe), .. recipe.Augment.IsOn() ? [recipe.Augment] : Array.Empty<object>(),
+        .. recipe.Augment.Crops > 0 ? [recipe.Clean.MinSide] : Array.Empty<object>(),
+    ];
 
     /// <inheritdoc/>
     public IEnumerable<string> Inputs(StageContext context) =>
@@ -28,21 +33,25 @@ public sealed class LabelStage : IStage
     /// <inheritdoc/>
     public IEnumerable<MachineFinding> Look(Recipe recipe)
     {
+        var findings = new List<MachineFinding>();
         try
         {
             ClipScorer.Examine(ModelLocator.Find(recipe.Base.Clip));
-            return [];
         }
         catch (Exception e) when (e is ModelException or IOException or UnauthorizedAccessException)
         {
-            return [MachineFinding.Of("LR202", "base.clip", e, recipe.Base.Clip)];
+            findings.Add(MachineFinding.Of("LR202", "base.clip", e, recipe.Base.Clip));
         }
+        using var net = recipe.Augment.Synonyms > 0 ? WordNet.Open(wordNet) : null;
+        if (recipe.Augment.Synonyms > 0 && net is null)
+            findings.Add(new("LR230", "augment.synonyms", $"WordNet's database is not in {wordNet}, and synonyms come from there. Install wordnet-base (Debian), or set augment.synonyms: 0."));
+        return findings;
     }
 
     /// <inheritdoc/>
     public Task<StageOutcome> RunAsync(StageContext context, CancellationToken token) => Task.Run(() => Run(context, token), token);
 
-    private static StageOutcome Run(StageContext context, CancellationToken token)
+    private StageOutcome Run(StageContext context, CancellationToken token)
     {
         var options = context.Recipe.Label;
         var device = Compute.Use(context.Recipe.Resources.Device, context.Recipe.Resources.Threads);
@@ -54,7 +63,8 @@ public sealed class LabelStage : IStage
         using var pictures = new RunPictures(context.Run, token);
         using var bar = context.Progress.Begin("label", records.Count, "pictures");
         var vectors = clip.Embed(records.Select(r => pictures.Read(r.BlobHash)), done => bar.Set(done), token);
-        var captions = Captions(context, records, vectors, clip, captioner, pictures, token);
+        var text = Texts(context, records);
+        var captions = Captions(context, records, text, vectors, clip, captioner, pictures, token);
 
         var clusters = SampleClusters.Of(SampleClusters.Centred(vectors), options.ClusterCosine);
         var splits = SampleClusters.Splits(clusters, [.. records.Select(r => r.BlobHash)], options.ValidationShare, context.Seed);
@@ -76,21 +86,47 @@ public sealed class LabelStage : IStage
             Height = r.Height,
         }).ToList();
         var words = clip.Embed([.. samples.Select(s => s.Caption)]);
-        Write(context.Run, samples, vectors, words);
-        RunDirectory.WriteJson(context.Run.File(StageName.Label, "complexity.json"), Complexity(samples, vectors, words));
+        var complexity = Complexity(samples, vectors, words);
         var held = splits.Count(s => s == Split.Validation);
         var sources = string.Join(", ", samples.GroupBy(s => s.CaptionSource, StringComparer.Ordinal).OrderByDescending(g => g.Count()).Select(g => $"{g.Count()} from {g.Key}"));
-        return new(records.Count, samples.Count, new Dictionary<string, int>(),
-            $"{samples.Count} captioned ({sources}), {clusters.Distinct().Count()} clusters, {held} held out, mean picture–text cosine {captions.Average(c => c.Score):F3}");
+        var summary = $"{samples.Count} captioned ({sources}), {clusters.Distinct().Count()} clusters, {held} held out, mean picture–text cosine {captions.Average(c => c.Score):F3}";
+        if (context.Recipe.Augment.IsOn())
+        {
+            var augmented = new AugmentedSet(context, clip, pictures);
+            Augment(context, augmented, [.. samples.Select((s, i) => new AugmentSource(s, records[i], captions[i].Bare, c => text.WithTrigger(c, i)))], vectors, words, text, pictures, token);
+            samples = augmented.Samples;
+            (vectors, words) = ([.. vectors, .. augmented.PictureVectors], [.. words, .. augmented.CaptionVectors]);
+            complexity = complexity with { Variants = augmented.Count };
+            summary += $"; {augmented.Summary}{(augmented.Count > 0 ? $", some in 3-label/{SheetName}" : "")}";
+        }
+        Write(context.Run, samples, vectors, words);
+        RunDirectory.WriteJson(context.Run.File(StageName.Label, "complexity.json"), complexity);
+        return new(records.Count, samples.Count, new Dictionary<string, int>(), summary);
     }
 
-    private sealed record Chosen(string Text, string Source, double Score);
+    private const string SheetName = "variants.png";
 
-    // The best-scoring text of the page; where even that does not fit the picture, what the captioner sees. A person's own words beside the picture stay.
-    private static List<Chosen> Captions(StageContext context, List<Record> records, float[][] vectors, ClipScorer clip, Captioner? captioner, RunPictures pictures, CancellationToken token)
+    private void Augment(StageContext context, AugmentedSet set, List<AugmentSource> sources, float[][] vectors, float[][] words, CaptionText text, RunPictures pictures, CancellationToken token)
+    {
+        using var net = context.Recipe.Augment.Synonyms > 0 ? WordNet.Open(wordNet) : null;
+        set.Make(sources, vectors, words, net is null ? null : new Synonyms(net, text.FixedWords), token);
+        foreach (var sentence in set.NotMade) context.Progress.Line(sentence);
+        if (set.Count == 0) return;
+        var sheet = VariantSheet.Png(set.Samples, pictures);
+        AtomicFile.Write(context.Run.File(StageName.Label, SheetName), stream => stream.Write(sheet));
+    }
+
+    private sealed record Chosen(string Text, string Source, double Score, string Bare);
+
+    private static CaptionText Texts(StageContext context, List<Record> records)
     {
         var seedFile = context.Run.File(StageName.Crawl, "seed.json");
-        var text = new CaptionText(context.Recipe.Label.Trigger, context.Recipe.Label.TriggerForms, File.Exists(seedFile) ? RunDirectory.ReadJson<Seed>(seedFile) : null, records.ConvertAll(r => r.Caption));
+        return new(context.Recipe.Label.Trigger, context.Recipe.Label.TriggerForms, File.Exists(seedFile) ? RunDirectory.ReadJson<Seed>(seedFile) : null, records.ConvertAll(r => r.Caption));
+    }
+
+    // The best-scoring text of the page; where even that does not fit the picture, what the captioner sees. A person's own words beside the picture stay.
+    private static List<Chosen> Captions(StageContext context, List<Record> records, CaptionText text, float[][] vectors, ClipScorer clip, Captioner? captioner, RunPictures pictures, CancellationToken token)
+    {
         var chosen = new List<Chosen>(records.Count);
         var least = context.Recipe.Label.MinTextImageScore;
         var doubtful = new List<string>();
@@ -107,7 +143,7 @@ public sealed class LabelStage : IStage
                 if (own?.Score >= least && (best is null || own.Score > best.Score)) best = own;
             }
             // a picture that nobody describes is still an example of the trigger
-            chosen.Add(best ?? new(text.WithTrigger("", i), "trigger", 0));
+            chosen.Add(best ?? new(text.WithTrigger("", i), "trigger", 0, ""));
         }
         if (doubtful.Count > 0)
             context.Progress.Line(string.Create(CultureInfo.InvariantCulture, $"{doubtful.Count} of your own captions score below label.min_text_image_score ({least}) and stay as they are, the first beside {doubtful[0]}"));
@@ -123,7 +159,7 @@ public sealed class LabelStage : IStage
         var best = 0;
         for (var i = 1; i < scores.Count; i++)
             if (scores[i] > scores[best] + 0.05) best = i;
-        return new(full[best], candidates[best].Source, scores[best]);
+        return new(full[best], candidates[best].Source, scores[best], candidates[best].Text);
     }
 
     private static DataComplexity Complexity(List<Sample> samples, float[][] pictures, float[][] captions)
@@ -155,7 +191,7 @@ public sealed class LabelStage : IStage
             using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true);
             writer.Write("file_name,text,split,cluster,score,tags\n");
             foreach (var s in samples)
-                writer.Write($"{s.BlobHash},{Csv(s.Caption)},{s.Split.ToString().ToLowerInvariant()},{s.Cluster},{s.TextImageScore.ToString("F4", CultureInfo.InvariantCulture)},{Csv(string.Join(' ', s.Tags))}\n");
+                writer.Write($"{s.Variant?.File ?? s.BlobHash},{Csv(s.Caption)},{s.Split.ToString().ToLowerInvariant()},{s.Cluster},{s.TextImageScore.ToString("F4", CultureInfo.InvariantCulture)},{Csv(string.Join(' ', s.Tags))}\n");
         });
         RunDirectory.WriteLines(run.File(StageName.Label, "samples.jsonl"), samples);
     }

@@ -233,7 +233,7 @@ public sealed class TrainStage : IStage
         MinSnrGamma = plan.Train.MinSnrGamma > 0 ? plan.Train.MinSnrGamma : null,
         NoiseOffset = plan.Train.NoiseOffset > 0 ? plan.Train.NoiseOffset : null,
         Pictures = train.Sum(s => s.Repeats),
-        Tags = train.SelectMany(s => s.Tags).GroupBy(t => t, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal),
+        Tags = train.Where(s => s.Variant is null).SelectMany(s => s.Tags).GroupBy(t => t, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal),
         Trigger = context.Recipe.Label.Trigger,
         BaseModel = Path.GetFileName(plan.BasePath.TrimEnd(Path.DirectorySeparatorChar)),
         MixedPrecision = plan.Train.Precision switch { "bfloat16" => "bf16", _ => "no" },

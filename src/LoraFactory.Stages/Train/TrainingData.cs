@@ -62,8 +62,8 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     /// <summary>Pictures that were found in the cache.</summary>
     public int Found { get; private set; }
 
-    /// <summary>Encodes what the cache lacks. <paramref name="read"/> gives the picture of a hash.</summary>
-    public static TrainingData Prepare(DiffusionModel model, string baseHash, IReadOnlyList<Sample> train, IReadOnlyList<Sample> validation, Func<string, Picture> read,
+    /// <summary>Encodes what the cache lacks. <paramref name="read"/> gives the picture of a sample.</summary>
+    public static TrainingData Prepare(DiffusionModel model, string baseHash, IReadOnlyList<Sample> train, IReadOnlyList<Sample> validation, Func<Sample, Picture> read,
         int resolution, string cache, TrainingDrawing drawing, Action<int> progress, CancellationToken token)
     {
         var data = new TrainingData(model, drawing, [.. train.Select(s => s.Repeats)]);
@@ -149,7 +149,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
         return tensor;
     }
 
-    private EncodedPicture Picture(Sample sample, string baseHash, Func<string, Picture> read, int resolution, string cache)
+    private EncodedPicture Picture(Sample sample, string baseHash, Func<Sample, Picture> read, int resolution, string cache)
     {
         var key = ContentId.Of(sample.BlobHash, $"shortest-edge lanczos, centre crop, {resolution}", baseHash, "float32", drawing.Flip ? "mirrored too" : "");
         var path = Path.Combine(cache, "latents", key[..2], key + ".safetensors");
@@ -167,17 +167,17 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
         return new(Copy("mean"), Copy("deviation"), drawing.Flip ? new(Copy("mirrored.mean"), Copy("mirrored.deviation"), null) : null);
     }
 
-    private void Encode(Sample sample, Func<string, Picture> read, int resolution, string path)
+    private void Encode(Sample sample, Func<Sample, Picture> read, int resolution, string path)
     {
         using var scope = new Scope();
         Picture picture;
         try
         {
-            picture = PictureResampler.ResizeShortestEdge(read(sample.BlobHash), resolution, Resampling.Lanczos);
+            picture = PictureResampler.ResizeShortestEdge(read(sample), resolution, Resampling.Lanczos);
         }
         catch (Exception e) when (e is PictureException or IOException)
         {
-            throw new LoraException($"The picture of sample {sample.Id} cannot be read ({e.Message}): blob {sample.BlobHash}. Run clean and label again (lora run RECIPE --from clean).", inner: e);
+            throw new LoraException($"The picture of sample {sample.Id} cannot be read ({e.Message}): {(sample.Variant?.File is { } file ? $"3-label/{file}. Run label again (lora run RECIPE --from label)" : $"blob {sample.BlobHash}. Run clean and label again (lora run RECIPE --from clean)")}.", inner: e);
         }
         picture = PictureProcessor.CentreCrop(picture, resolution, resolution);
         var weights = new List<WeightToWrite>();

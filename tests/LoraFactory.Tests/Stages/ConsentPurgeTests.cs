@@ -39,7 +39,8 @@ public sealed class ConsentPurgeTests : IDisposable
         Assert.True(before.Count > gone.Count);
         var picture = gone.SelectMany(p => p.Pictures).First(p => p.BlobHash is not null);
         RunDirectory.WriteLines(run.File(StageName.Clean, "records.jsonl"), new[] { Of(gone[0], picture, "r1"), Of(before.Except(gone).First(), picture with { Url = "http://notes.test/own.png", BlobHash = new string('a', 64) }, "r2") });
-        RunDirectory.WriteLines(run.File(StageName.Label, "samples.jsonl"), new[] { SampleOf("s1", "r1"), SampleOf("s2", "r2") });
+        RunDirectory.WriteLines(run.File(StageName.Label, "samples.jsonl"), new[] { SampleOf("s1", "r1"), SampleOf("s2", "r2"), VariantOf("s1", "r1"), VariantOf("s2", "r2") });
+        foreach (var id in new[] { "s1", "s2" }) AtomicFile.WriteText(run.File(StageName.Label, $"variants/{id}.png"), "a picture");
         File.WriteAllText(run.File(StageName.Label, "metadata.csv"), "of both");
 
         var (code, output) = await LoraAsync("consent", "purge", "drawings.test", "--runs-dir", folder.File("runs"), "--store", folder.File("store"), "--dry-run");
@@ -50,10 +51,11 @@ public sealed class ConsentPurgeTests : IDisposable
 
         (code, output) = await LoraAsync("consent", "purge", "drawings.test", "--runs-dir", folder.File("runs"), "--store", folder.File("store"));
         Assert.Equal(0, code);
-        Assert.Contains($"{gone.Count} pages, 0 pictures of other pages, 1 records, 1 samples", output, StringComparison.Ordinal);
+        Assert.Contains($"{gone.Count} pages, 0 pictures of other pages, 1 records, 2 samples", output, StringComparison.Ordinal);
         Assert.Equal(before.Except(gone).Select(p => p.Url), Pages(run).Select(p => p.Url));
         Assert.Equal("r2", Assert.Single(RunDirectory.ReadLines<Record>(run.File(StageName.Clean, "records.jsonl"))).Id);
-        Assert.Equal("s2", Assert.Single(RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl"))).Id);
+        Assert.Equal(["s2", "s2-flip"], RunDirectory.ReadLines<Sample>(run.File(StageName.Label, "samples.jsonl")).Select(s => s.Id));
+        Assert.Equal(["s2.png"], Directory.GetFiles(run.File(StageName.Label, "variants")).Select(Path.GetFileName)); // what was made of a picture goes with it
         Assert.False(File.Exists(run.File(StageName.Label, "metadata.csv")));
         var shared = Pages(run).SelectMany(p => p.Pictures.Select(i => i.BlobHash).Append(p.BlobHash)).ToHashSet(StringComparer.Ordinal);
         Assert.All(gone.SelectMany(p => p.Pictures.Select(i => i.BlobHash).Append(p.BlobHash)).OfType<string>().Where(h => !shared.Contains(h)), h => Assert.False(File.Exists(run.Blob(h))));
@@ -82,6 +84,8 @@ public sealed class ConsentPurgeTests : IDisposable
     private static List<Page> Pages(RunDirectory run) => [.. RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl"))];
 
     private static Record Of(Page page, PagePicture picture, string id) => new() { Id = id, PageId = page.Id, PageUrl = page.Url, PictureUrl = picture.Url, BlobHash = picture.BlobHash!, Width = 64, Height = 64 };
+
+    private static Sample VariantOf(string id, string record) => SampleOf($"{id}-flip", record) with { Variant = new(id, "flip", new Dictionary<string, string>(), $"variants/{id}.png") };
 
     private static Sample SampleOf(string id, string record) => new() { Id = id, RecordId = record, BlobHash = new string('a', 64), Caption = "x", CaptionSource = "alt", Split = Split.Train, Cluster = 0, EmbeddingRow = 0, Width = 64, Height = 64 };
 }

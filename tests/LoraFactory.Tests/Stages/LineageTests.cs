@@ -55,6 +55,17 @@ public sealed class LineageTests : IDisposable
     }
 
     [Fact]
+    public void A_variant_traces_back_to_the_sample_that_it_was_made_of()
+    {
+        var path = run.File(StageName.Label, "samples.jsonl");
+        var samples = RunDirectory.ReadLines<Sample>(path).ToList();
+        RunDirectory.WriteLines(path, [.. samples, samples[1] with { Id = "crop02", Variant = new("sample02", "crop", new Dictionary<string, string> { ["scale"] = "0.9" }, "variants/crop02.png") }]);
+        var chain = new Lineage(run).Back("crop02");
+        Assert.Equal(["crop02", "sample02", "record02", "page02", "seed01"], chain.Select(n => n.Id));
+        Assert.Contains("train, crop scale 0.9", chain[0].What, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Any_noun_can_be_asked_for_also_by_the_start_of_its_id()
     {
         Assert.Equal(["sample03", "record03", "page03", "seed01"], new Lineage(run).Back("sample03").Select(n => n.Id));

@@ -41,13 +41,27 @@ public sealed class ModelCardTests
         Assert.Contains("trained on \"kittens\". Write **k**", Card(new Recipe { Label = new() { Source = "folder", Trigger = "k" }, Seed = new() { Topic = "kittens" } }), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Variants_are_no_pictures()
+    {
+        var sample = new Sample { Id = "1", RecordId = "r0", BlobHash = "b", Caption = "c", CaptionSource = "alt", Split = Split.Train, Cluster = 0, EmbeddingRow = 0, Width = 1, Height = 1 };
+        Sample Variant(string id, string operation) => sample with { Id = id, Variant = new("1", operation, new Dictionary<string, string>(), null) };
+        var recipe = new Recipe { Label = new() { Source = "folder" } };
+        var card = Card(recipe, [sample, Variant("2", "flip"), Variant("3", "crop")], null, null);
+        Assert.Contains("trained on 1 picture of a folder.\n", card, StringComparison.Ordinal);
+        Assert.Contains("1 pictures and what was made of them: 1 crop, 1 flip (0 held out)", card, StringComparison.Ordinal);
+        Assert.Contains("Captions come from: alt 1.", card, StringComparison.Ordinal);
+    }
+
     private static string Card(DeployOptions deploy, params string?[] licences) => Card(new Recipe { Deploy = deploy }, licences);
 
-    private static string Card(Recipe recipe, params string?[] licences)
+    private static string Card(Recipe recipe, params string?[] licences) => Card(recipe, [], licences);
+
+    private static string Card(Recipe recipe, IReadOnlyList<Sample> samples, params string?[] licences)
     {
         var records = licences.Select((l, i) => new LoraFactory.Flow.Record { Id = $"r{i}", PageId = "", PageUrl = "", PictureUrl = $"{i}.png", BlobHash = "b", Width = 1, Height = 1, Licence = l }).ToList();
         var plan = new TrainPlan { Id = "p", Train = new(), BasePath = "/b", BaseHash = "h", Values = [], EstimatedMemoryMiB = 1, TrainSampleIds = ["1", "2", "3"], ValidationSampleIds = [] };
         var adapter = new Adapter { Id = "a", PlanId = "p", Path = "x", Sha256 = "s", Steps = 9, BestStep = 7, FinalLoss = 1, ValidationLoss = 1, Seconds = 1, PeakMemoryMiB = 1 };
-        return ModelCard.Of(recipe, plan, adapter, new Report("i", "a", true, "Passed.", []), [], records);
+        return ModelCard.Of(recipe, plan, adapter, new Report("i", "a", true, "Passed.", []), samples, records);
     }
 }

@@ -73,6 +73,23 @@ public sealed class MetricExamTests : IDisposable
         }
     }
 
+    // What was made of a training picture is a form of it: handing that back is handing the picture back, and a good adapter is judged no harder for it.
+    [Theory]
+    [MemberData(nameof(Styles))]
+    public void Copies_of_variants_are_caught_and_a_good_adapter_still_passes(SceneStyle style)
+    {
+        var exam = new Exam(generator, style);
+        foreach (var (kind, change) in (ReadOnlySpan<(string, Func<Picture, Picture>)>)[("mirrored", p => p.Mirrored()), ("cropped", p => p.Crop(5, 3, 54, 54)), ("coloured", p => ColourJitter.Of(p, 1.15, 0.9, 0.85))])
+        {
+            var copies = exam.Copies.Select(change).ToList();
+            var good = new Memorisation().Measure(exam.SetWithVariants(clip, exam.Good, change));
+            var caught = new Memorisation().Measure(exam.SetWithVariants(clip, copies, change));
+            Assert.True(good.Passed == true, $"{kind}, good: {good}");
+            Assert.True(caught.Passed == false, $"{kind}, copies: {caught}");
+            Assert.Contains("or a variant of one", caught.Meaning, StringComparison.Ordinal);
+        }
+    }
+
     private static Picture Noised(Picture p, int seed)
     {
         var random = new Random(seed);
@@ -145,6 +162,10 @@ public sealed class MetricExamTests : IDisposable
             HeldOutCaptions = clip.Embed(heldOutCaptions),
             TrainedCaptions = clip.Embed(captions),
         };
+
+        // The same, with one variant of each training picture.
+        public EvaluationSet SetWithVariants(ClipScorer clip, IReadOnlyList<Picture> adapter, Func<Picture, Picture> change) =>
+            Set(clip, adapter) with { TrainedVariants = [.. clip.Embed(trained.Select(change)).Select((v, i) => (i, v))] };
 
         // The same, with near twins of every fifth training picture among them.
         public EvaluationSet Set(ClipScorer clip, IReadOnlyList<Picture> adapter, Func<Picture, Picture[]> twins)

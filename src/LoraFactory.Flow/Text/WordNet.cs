@@ -1,8 +1,7 @@
 using System.Globalization;
 using System.Text;
-using LoraFactory.Flow;
 
-namespace LoraFactory.Stages.Crawl;
+namespace LoraFactory.Flow;
 
 /// <summary>One meaning: its words, gloss, and pointers to other meanings.</summary>
 /// <param name="Key">"n:00001740": part of speech and byte offset.</param>
@@ -15,7 +14,7 @@ public sealed record Synset(string Key, IReadOnlyList<string> Words, string Glos
 /// Reads the WordNet 3 database files (wndb(5WN)) as Debian's wordnet-base installs them: index by binary search, data by byte offset;
 /// nothing is loaded whole.
 /// </summary>
-public sealed class WordNet : IDisposable
+public sealed partial class WordNet : IDisposable
 {
     /// <summary>Where Debian's wordnet-base puts the files.</summary>
     public const string DefaultPath = "/usr/share/wordnet";
@@ -34,7 +33,7 @@ public sealed class WordNet : IDisposable
     public static WordNet? Open(string directory = DefaultPath)
     {
         if (!Parts.All(p => File.Exists(Path.Combine(directory, $"index.{p.Name}")) && File.Exists(Path.Combine(directory, $"data.{p.Name}")))) return null;
-        var net = new WordNet();
+        var net = new WordNet { counts = new(() => ReadCounts(Path.Combine(directory, "cntlist.rev"))) };
         foreach (var (letter, name) in Parts)
             net.files.Add(letter, (File.OpenRead(Path.Combine(directory, $"index.{name}")), File.OpenRead(Path.Combine(directory, $"data.{name}"))));
         var exceptions = Path.Combine(directory, "noun.exc");
@@ -52,6 +51,15 @@ public sealed class WordNet : IDisposable
             if (Lookup('n', lemma) is { Count: > 0 } senses) return senses;
         return [];
     }
+
+    /// <summary>Meanings of exactly this word or phrase in one part of speech, 'n', 'v', 'a' or 'r', commonest first; empty where it is none.</summary>
+    public IReadOnlyList<Synset> Senses(char part, string lemma) => Lookup(part, lemma.Replace(' ', '_')) ?? [];
+
+    /// <summary>Whether this word or phrase is an entry, in any part of speech.</summary>
+    public bool Knows(string phrase) => Parts.Any(p => FindLine(files[p.Letter].Index, phrase.Replace(' ', '_')) is not null);
+
+    /// <summary>Whether a noun has an irregular plural, "child" or "leaf".</summary>
+    public bool IsIrregular(string noun) => nounExceptions.ContainsValue(noun);
 
     /// <summary>The meaning with this key.</summary>
     public Synset Read(string key)
