@@ -33,6 +33,10 @@ public sealed record Page
     public required IReadOnlyDictionary<string, string> Headers { get; init; }
     /// <summary>SHA-256 (hex) of the body, its name in the blob store.</summary>
     public required string BlobHash { get; init; }
+    /// <summary>Whether its scripts were run: the body is then the markup that they made, as UTF-8.</summary>
+    public bool Rendered { get; init; }
+    /// <summary>SHA-256 (hex) of the body as the server sent it, where the page was rendered; null where it was not.</summary>
+    public string? SentHash { get; init; }
     /// <summary>Media type without parameters, lower case.</summary>
     public required string MediaType { get; init; }
     /// <summary>Links away from the seed, 0 for a seed URL.</summary>

@@ -95,13 +95,13 @@ public static class ConsentPurge
         if (withdrawal.Covers(page.Url) || withdrawal.Covers(page.FinalUrl))
         {
             found.Pages++;
-            found.Gone.UnionWith(page.Pictures.Select(p => p.BlobHash).OfType<string>().Append(page.BlobHash));
+            found.Gone.UnionWith(page.Pictures.Select(p => p.BlobHash).Concat([page.BlobHash, page.SentHash]).OfType<string>());
             return null;
         }
         var gone = page.Pictures.Where(p => withdrawal.Covers(p.Url)).ToList();
         found.Pictures += gone.Count;
         found.Gone.UnionWith(gone.Select(p => p.BlobHash).OfType<string>());
-        found.Needed.UnionWith(page.Pictures.Except(gone).Select(p => p.BlobHash).OfType<string>().Append(page.BlobHash));
+        found.Needed.UnionWith(page.Pictures.Except(gone).Select(p => p.BlobHash).Concat([page.BlobHash, page.SentHash]).OfType<string>());
         return gone.Count == 0 ? page : page with { Pictures = [.. page.Pictures.Except(gone)] };
     }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using LoraFactory.Stages.Crawl.Rendering;
 
 namespace LoraFactory.Cli.Doctor;
 
@@ -23,6 +24,7 @@ internal static class MachineFindings
         yield return Disk(directory);
         yield return Present("libvips", Path.Combine(Libraries, "libvips.so.42"), "pictures cannot be decoded", "apt-get install -y libvips42");
         yield return Present("wordnet", "/usr/share/wordnet/index.noun", "topics are not expanded", "apt-get install -y wordnet-base", Health.Warning);
+        yield return Browser();
         yield return Cuda();
         yield return Port(7860);
     }
@@ -74,6 +76,10 @@ internal static class MachineFindings
             return new("disk", Health.Warning, $"unknown: {e.Message}", "Check that the directory can be written");
         }
     }
+
+    // Wanted by crawl.render alone, so that its absence is no fault.
+    private static Finding Browser() =>
+        new("chromium", Health.Ok, ChromiumProgram.Find() is { } path ? $"{path} for crawl.render" : "not there; only crawl.render needs it (apt-get install -y chromium)");
 
     private static Finding Cuda()
     {

@@ -138,6 +138,12 @@ public sealed record CrawlOptions
     /// <summary>Pages without the topic in a row.</summary>
     [Option("A host is left after this many pages in a row without a word of the topic or its related terms; 0 never leaves one.", Min = 0, Max = 1_000_000, Unit = "pages")]
     public int HostPatience { get; init; } = 50;
+    /// <summary>Whether scripts are run.</summary>
+    [Option("Pages whose scripts are run in headless Chromium, under the crawl's own rules: off, auto (those that are empty without their scripts) or always.", OneOf = ["off", "auto", "always"])]
+    public string Render { get; init; } = "off";
+    /// <summary>Time for scripts.</summary>
+    [Option("Time that a page's scripts may run, besides the waiting for answers; then it is taken as it is, and left out where it cannot be read.", Min = 1, Max = 600, Unit = "seconds")]
+    public double RenderSeconds { get; init; } = 15;
 }
 
 /// <summary>Stage 3: captions, scores, tags, split.</summary>

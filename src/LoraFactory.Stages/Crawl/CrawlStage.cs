@@ -1,6 +1,7 @@
 using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Pages;
+using LoraFactory.Stages.Crawl.Rendering;
 using Microsoft.Data.Sqlite;
 
 namespace LoraFactory.Stages.Crawl;
@@ -21,7 +22,8 @@ public sealed class CrawlStage : IStage
 
     /// <inheritdoc/>
     public IEnumerable<MachineFinding> Look(Recipe recipe) =>
-        PlayedWeb.Fault(recipe, "lora demo") is { } fault ? [new("LR214", "seed.urls", fault) { OfItsStage = true }] : [];
+        [.. PlayedWeb.Fault(recipe, "lora demo") is { } fault ? (MachineFinding[])[new("LR214", "seed.urls", fault) { OfItsStage = true }] : [],
+            .. !OwnPictures(recipe) && Renders(recipe.Crawl) && ChromiumProgram.Find() is null ? (MachineFinding[])[new("LR235", "crawl.render", ChromiumProgram.Missing) { OfItsStage = true }] : []];
 
     /// <inheritdoc/>
     public async Task<StageOutcome> RunAsync(StageContext context, CancellationToken token)
@@ -54,6 +56,8 @@ public sealed class CrawlStage : IStage
         }
     }
 
+    private static bool Renders(CrawlOptions options) => options.Render != "off";
+
     private static bool OwnPictures(Recipe recipe) => recipe.Label.Source == "folder";
 
     // Where a host lies, and how many are asked at once, does not change what it says: a demo web on another port is the same web.
@@ -82,7 +86,9 @@ public sealed class CrawlStage : IStage
         var robots = new RobotsCache(options, fetcher, gates, context.Clock, frontier);
         var relevance = new TopicRelevance(seed);
         var policy = new LinkPolicy(options, seed, relevance, new ConsentLedger(context.Run));
-        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, policy, context.Clock);
+        await using var renderer = Renders(options) ? new PageRenderer(options, fetcher, gates, robots, policy.Withdrawn, context.Clock) : null;
+        if (renderer is not null) context.Progress.Line($"crawl: pages are rendered in {await renderer.StartAsync(token)}");
+        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, policy, context.Clock, renderer);
         CrawlPause.End(context.Run); // who starts a crawl wants it to go on
         if (frontier.ForgetWhenFruitless()) context.Progress.Line("crawl: the last try fetched no page, so it begins anew");
         if (frontier.TakeUpDeferred() is > 0 and var deferred) context.Progress.Line($"crawl: {deferred} URLs that were deferred are looked at again");

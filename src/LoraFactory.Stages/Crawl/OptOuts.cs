@@ -11,6 +11,11 @@ public sealed record PageStatements(IReadOnlyList<string> Robots, string? TdmRes
 {
     /// <summary>Says nothing.</summary>
     public static PageStatements None { get; } = new([], null);
+
+    /// <summary>What a page says that was read twice: all directives of both, and a reservation where either reserves.</summary>
+    public static PageStatements Stricter(PageStatements before, PageStatements after) =>
+        new([.. before.Robots.Concat(after.Robots).Distinct(StringComparer.Ordinal)],
+            new[] { before.TdmReservation, after.TdmReservation }.FirstOrDefault(r => r?.Trim() == "1") ?? after.TdmReservation ?? before.TdmReservation);
 }
 
 /// <summary>

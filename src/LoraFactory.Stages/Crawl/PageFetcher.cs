@@ -47,6 +47,9 @@ public sealed record FetchOrder(
 {
     /// <summary>Read the first octets of an HTML page that comes with 404 or 410 too.</summary>
     public bool Missing { get; init; }
+
+    /// <summary>The Origin header, for what a script of another origin asks; null sends none.</summary>
+    public string? Origin { get; init; }
 }
 
 /// <summary>
@@ -144,6 +147,7 @@ public sealed class PageFetcher : IDisposable
         request.Headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
         request.Headers.TryAddWithoutValidation("Accept", order.Accept);
         request.Headers.TryAddWithoutValidation("Accept-Encoding", BoundedBody.AcceptEncoding);
+        if (order.Origin is not null) request.Headers.TryAddWithoutValidation("Origin", order.Origin);
         return request;
     }
 

@@ -1,11 +1,12 @@
 using LoraFactory.Flow;
 using LoraFactory.Pages;
 using LoraFactory.Pages.Html;
+using LoraFactory.Stages.Crawl.Rendering;
 
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>Visits one URL: asks robots.txt, fetches within caps, judges opt-outs, parses. Bytes go to the blob store; the frontier is not touched.</summary>
-public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory run, PageFetcher fetcher, RobotsCache robots, TopicRelevance relevance, LinkPolicy policy, TimeProvider clock)
+public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory run, PageFetcher fetcher, RobotsCache robots, TopicRelevance relevance, LinkPolicy policy, TimeProvider clock, PageRenderer? renderer = null)
 {
     private static readonly string[] KeptHeaders =
         ["content-type", "content-language", "content-length", "last-modified", "etag", "link", "license", "x-robots-tag", "tdm-reservation", "tdm-policy", "content-signal", "content-usage"];
@@ -43,8 +44,29 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
         if (answer.Refusal is null && JudgeType(answer) is { } other) return new(item, other) { Status = answer.Status };
         if (answer.Refusal is not null) return Failed(item, answer) with { Missing = answer.Body.Length > 0 && parser.Parse(answer.Body, answer.Charset, answer.FinalUrl).Page is { } shown ? SignatureOf(shown).Words : 0 };
         var (parsed, broken) = parser.Parse(answer.Body, answer.Charset, answer.FinalUrl);
-        if ((parsed is null ? broken : MissingPage.Judge(parsed.Title, parsed.Gist)) is { } unfit) return new(item, unfit) { Status = answer.Status };
-        return await KeptAsync(item, answer, parsed!, token);
+        var read = new ReadPage(answer, parsed, null, broken);
+        if (renderer is not null && parsed is not null && renderer.Wants(answer) && optOuts.Find(answer.FinalUrl, await robots.OfAsync(answer.FinalUrl, token), answer.Headers, parsed.Statements, image: true) is null)
+            read = await RenderAsync(renderer, answer, parsed, token);
+        if ((read.Parsed is null ? read.Fault : MissingPage.Judge(read.Parsed.Title, read.Parsed.Gist)) is { } unfit) return new(item, unfit) { Status = answer.Status };
+        return await KeptAsync(item, read.Answer, read.Parsed!, read.Sent, token);
+    }
+
+    // A page as it is kept; Sent are the bytes that came where its scripts have made others of them.
+    private sealed record ReadPage(Fetched Answer, ParsedPage? Parsed, byte[]? Sent, Refusal? Fault);
+
+    // The page that its scripts made stands in for the one that was sent, and what either says about its use counts. Where it cannot be had, the one
+    // that was sent is taken, unless it is empty without its scripts.
+    private async Task<ReadPage> RenderAsync(PageRenderer renderer, Fetched sent, ParsedPage before, CancellationToken token)
+    {
+        var rendered = await renderer.RenderAsync(sent, token);
+        if (rendered.Html is null) return PageRenderer.IsShell(sent) ? new(sent, null, null, new("render-failed", rendered.Failure)) : new(sent, before, null, null);
+        var body = PageRenderer.Bytes(rendered.Html);
+        if (body.Length > options.MaxPageBytes) return new(sent, null, null, new("too-large", $"{body.Length} bytes when its scripts have run, at most {options.MaxPageBytes}", body.Length, options.MaxPageBytes));
+        var (after, broken) = parser.Parse(body, null, rendered.Url);
+        if (after is null) return new(sent, null, null, broken);
+        var links = after.Links.Concat(rendered.Targets.Select(t => new PageLink(t, ""))).DistinctBy(l => l.Url.AbsoluteUri).ToList();
+        var parsed = after with { Reading = after.Reading with { Links = links }, Statements = PageStatements.Stricter(before.Statements, after.Statements) };
+        return new(sent with { Body = body, MediaType = "text/html" }, parsed, sent.Body, null);
     }
 
     private static Visit Failed(FrontierUrl item, Fetched answer) => new(item, answer.Refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, AnsweredBy = Other(item, answer) };
@@ -56,7 +78,7 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
 
     private static PageSignature SignatureOf(ParsedPage page) => PageSignature.Of(page.Gist, page.Pictures.Select(p => p.Url));
 
-    private async Task<Visit> KeptAsync(FrontierUrl item, Fetched answer, ParsedPage parsed, CancellationToken token)
+    private async Task<Visit> KeptAsync(FrontierUrl item, Fetched answer, ParsedPage parsed, byte[]? sent, CancellationToken token)
     {
         var origin = await robots.OfAsync(answer.FinalUrl, token);
         var consent = optOuts.Judge(answer.FinalUrl, origin, answer.Headers, parsed.Statements, image: true, answer.At);
@@ -73,6 +95,8 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
             FetchedAt = answer.At,
             Headers = Kept(answer.Headers),
             BlobHash = hash,
+            Rendered = sent is not null,
+            SentHash = sent is null ? null : run.PutBlob(sent, durable: false),
             MediaType = answer.MediaType.Length > 0 ? answer.MediaType : "text/html",
             Depth = item.Depth,
             Relevance = Math.Round(Math.Max(relevance.Of(parsed.Gist), relevance.Of(answer.FinalUrl)), 4),

@@ -51,7 +51,7 @@ public sealed class DoctorTests
         using var result = JsonDocument.Parse(output.ToString());
         var findings = result.RootElement.GetProperty("findings").EnumerateArray().ToList();
         var names = findings.Select(f => f.GetProperty("name").GetString()).ToList();
-        foreach (var name in new[] { "sdk", "libtorch", "memory", "disk", "libvips", "wordnet", "cuda", "port" }) Assert.Contains(name, names);
+        foreach (var name in new[] { "sdk", "libtorch", "memory", "disk", "libvips", "wordnet", "chromium", "cuda", "port" }) Assert.Contains(name, names);
         Assert.All(findings.Where(f => f.GetProperty("health").GetString() != "ok"), f => Assert.True(f.GetProperty("advice").GetString()!.Length > 10));
         var ok = result.RootElement.GetProperty("ok").GetBoolean();
         Assert.Equal(ok, findings.All(f => f.GetProperty("health").GetString() != "missing"));

@@ -79,6 +79,16 @@ internal sealed class LoraProcess : IAsyncDisposable
         return process.WaitForExitAsync();
     }
 
+    /// <summary>Its number.</summary>
+    public int Id => process.Id;
+
+    /// <summary>kill -9 of it alone: what it started has to see for itself.</summary>
+    public Task KillAloneAsync()
+    {
+        process.Kill();
+        return process.WaitForExitAsync();
+    }
+
     /// <summary>Waits for its end; its exit code (128 and the signal's number where a signal ended it).</summary>
     public async Task<int> EndAsync()
     {
