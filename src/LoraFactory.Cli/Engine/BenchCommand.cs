@@ -5,7 +5,7 @@ using LoraFactory.Flow;
 
 namespace LoraFactory.Cli.Engine;
 
-/// <summary><c>lora bench train|draw|embed|ops|load|crawl|web|extract</c>: speed and memory on this machine, one JSON line each; bench/README.md says how to compare.</summary>
+/// <summary><c>lora bench train|draw|embed|ops|load|clean|crawl|web|frontier|extract|pictures</c>: speed and memory on this machine, one JSON line each; bench/README.md says how to compare.</summary>
 public sealed class BenchCommand : ICommandFile
 {
     /// <inheritdoc/>
@@ -17,7 +17,7 @@ public sealed class BenchCommand : ICommandFile
     /// <inheritdoc/>
     public Command Build(CommandWorld world) => new("bench", "Measure speed and memory on this machine: one JSON line each")
     {
-        Train(world), Draw(world), Embed(world), Operators(world), Load(world), Clean(world), CrawlBench.CrawlCommand(world), CrawlBench.WebCommand(world), FrontierBench.Command(world), ExtractBench.Command(world),
+        Train(world), Draw(world), Embed(world), Operators(world), Load(world), Clean(world), CrawlBench.CrawlCommand(world), CrawlBench.WebCommand(world), FrontierBench.Command(world), ExtractBench.Command(world), PictureBench.Command(world),
     };
 
     private static Command Train(CommandWorld world)

@@ -222,6 +222,9 @@ public sealed record TrainOptions
     /// <summary>Resolution.</summary>
     [Option("Side of the square that pictures are scaled and cropped to; 0 takes the base's own size.", Min = 0, Max = 4096, Unit = "pixels")]
     public int Resolution { get; init; }
+    /// <summary>Crop.</summary>
+    [Option("Which square of a picture is trained on, its shorter edge scaled to the resolution: the middle, where attention falls (edges, saturated colours, skin), or where the most information is. The picture itself stays whole.", OneOf = ["centre", "attention", "entropy"])]
+    public string Crop { get; init; } = "centre";
     /// <summary>Schedule.</summary>
     [Option("How the rate changes over the run.", OneOf = ["constant", "cosine"])]
     public string Schedule { get; init; } = "cosine";

@@ -60,6 +60,10 @@ internal sealed class VipsImage : IDisposable
     public VipsImage Apply(string operation, params ReadOnlySpan<(string Name, string Value)> arguments) =>
         new(Run(operation, arguments, "in", vips_image_get_type(), _handle, "out", TakeObject));
 
+    /// <summary>Cuts out the part that is most interesting ("attention", "entropy"); this operation alone calls its image "input".</summary>
+    public VipsImage SmartCrop(int width, int height, string interesting) =>
+        new(Run("smartcrop", [("width", $"{width}"), ("height", $"{height}"), ("interesting", interesting)], "input", vips_image_get_type(), _handle, "out", TakeObject));
+
     /// <summary>Encodes with a saver such as "pngsave_buffer".</summary>
     public byte[] Save(string saver, params ReadOnlySpan<(string Name, string Value)> arguments) =>
         Run(saver, arguments, "in", vips_image_get_type(), _handle, "buffer", TakeBytes);

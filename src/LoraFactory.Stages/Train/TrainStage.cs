@@ -1,5 +1,6 @@
 using System.Globalization;
 using LoraFactory.Flow;
+using LoraFactory.Images;
 using LoraFactory.Models;
 using LoraFactory.Models.Lora;
 using LoraFactory.Models.Schedulers;
@@ -111,7 +112,7 @@ public sealed class TrainStage : IStage
         var drawing = new TrainingDrawing
         {
             BatchSize = o.BatchSize, Accumulation = o.GradientAccumulation, Seed = context.Seed, CaptionDropout = o.CaptionDropout,
-            NoiseOffset = o.NoiseOffset, Flip = o.Flip, TrainText = o.TextEncoderLearningRate > 0,
+            NoiseOffset = o.NoiseOffset, Flip = o.Flip, Crop = Enum.Parse<PictureCrop>(o.Crop, ignoreCase: true), TrainText = o.TextEncoderLearningRate > 0,
         };
         using var bar = context.Progress.Begin("encode", train.Count + held.Count, "pictures");
         using var pictures = new RunPictures(context.Run, token);

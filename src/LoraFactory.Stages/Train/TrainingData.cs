@@ -32,6 +32,7 @@ internal sealed record TrainingDrawing
     public required double CaptionDropout { get; init; }
     public required double NoiseOffset { get; init; }
     public required bool Flip { get; init; }
+    public PictureCrop Crop { get; init; }
     public required bool TrainText { get; init; }
 }
 
@@ -151,7 +152,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
 
     private EncodedPicture Picture(Sample sample, string baseHash, Func<Sample, Picture> read, int resolution, string cache)
     {
-        var key = ContentId.Of(sample.BlobHash, $"shortest-edge lanczos, centre crop, {resolution}", baseHash, "float32", drawing.Flip ? "mirrored too" : "");
+        var key = ContentId.Of(sample.BlobHash, $"shortest-edge lanczos, {drawing.Crop.ToString().ToLowerInvariant()} crop, {resolution}", baseHash, "float32", drawing.Flip ? "mirrored too" : "");
         var path = Path.Combine(cache, "latents", key[..2], key + ".safetensors");
         if (!Fits(path))
         {
@@ -173,13 +174,12 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
         Picture picture;
         try
         {
-            picture = PictureResampler.ResizeShortestEdge(read(sample), resolution, Resampling.Lanczos);
+            picture = PictureFraming.Square(read(sample), resolution, drawing.Crop);
         }
         catch (Exception e) when (e is PictureException or IOException)
         {
             throw new LoraException($"The picture of sample {sample.Id} cannot be read ({e.Message}): {(sample.Variant?.File is { } file ? $"3-label/{file}. Run label again (lora run RECIPE --from label)" : $"blob {sample.BlobHash}. Run clean and label again (lora run RECIPE --from clean)")}.", inner: e);
         }
-        picture = PictureProcessor.CentreCrop(picture, resolution, resolution);
         var weights = new List<WeightToWrite>();
         foreach (var (prefix, side) in drawing.Flip ? [("", picture), ("mirrored.", picture.Mirrored())] : (IEnumerable<(string, Picture)>)[("", picture)])
         {

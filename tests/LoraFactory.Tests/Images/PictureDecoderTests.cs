@@ -140,7 +140,7 @@ public class PictureDecoderTests
         return picture;
     }
 
-    private static byte[] Bitmap(Picture picture, int bits)
+    internal static byte[] Bitmap(Picture picture, int bits)
     {
         using var memory = new MemoryStream();
         using var writer = new BinaryWriter(memory);

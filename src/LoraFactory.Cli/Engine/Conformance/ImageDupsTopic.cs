@@ -1,10 +1,11 @@
 using System.Text.Json;
 using LoraFactory.Images;
+using LoraFactory.Stages.Clean;
 
 namespace LoraFactory.Cli.Engine.Conformance;
 
 /// <summary>
-/// Near-duplicate pictures by perceptual hash, in both forms that the corpus has: one photograph with its variants and an unreadable file
+/// Near-duplicate pictures by clean's own search (hashes, thumbnails, the best of a group kept), in both forms that the corpus has: one photograph with its variants and an unreadable file
 /// (mixed_images), and groups of photographs of which the near members belong together (files).
 /// </summary>
 internal sealed class ImageDupsTopic : IConformanceTopic
@@ -23,51 +24,52 @@ internal sealed class ImageDupsTopic : IConformanceTopic
     {
         if (!folder.Has(Expected)) return Task.CompletedTask;
         using var expected = JsonDocument.Parse(File.ReadAllText(folder.File(Expected)));
-        if (Directory.Exists(folder.File(Mixed))) JudgeMixed(folder.Of(Mixed), expected.RootElement, Hashes(folder.File(Mixed), token));
-        if (Directory.Exists(folder.File(Grouped))) JudgeGroups(folder.Of(Grouped), expected.RootElement, Hashes(folder.File(Grouped), token));
+        if (Directory.Exists(folder.File(Mixed))) JudgeMixed(folder.Of(Mixed), expected.RootElement, Measured(folder.File(Mixed), token));
+        if (Directory.Exists(folder.File(Grouped))) JudgeGroups(folder.Of(Grouped), expected.RootElement, Measured(folder.File(Grouped), token));
         return Task.CompletedTask;
     }
 
     // Null for what cannot be read, which is reported and stops nothing.
-    private static SortedDictionary<string, string?> Hashes(string folder, CancellationToken token)
+    private static SortedDictionary<string, MeasuredPicture?> Measured(string folder, CancellationToken token)
     {
-        var hashes = new SortedDictionary<string, string?>(StringComparer.Ordinal);
+        var measured = new SortedDictionary<string, MeasuredPicture?>(StringComparer.Ordinal);
         foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(f => Path.GetExtension(f) is not (".json" or ".jsonl" or ".md" or ".txt")))
         {
             token.ThrowIfCancellationRequested();
             try
             {
-                hashes[Path.GetFileName(file)] = PerceptualHash.Dct(PictureDecoder.DecodeFile(file));
+                measured[Path.GetFileName(file)] = MeasuredPicture.Of(PictureDecoder.Decode(File.ReadAllBytes(file), PictureFit.Within(MeasuredPicture.Side)), 1);
             }
             catch (PictureException)
             {
-                hashes[Path.GetFileName(file)] = null;
+                measured[Path.GetFileName(file)] = null;
             }
         }
-        return hashes;
+        return measured;
     }
 
-    private static void JudgeMixed(ConformanceTally tally, JsonElement expected, SortedDictionary<string, string?> hashes)
+    private static void JudgeMixed(ConformanceTally tally, JsonElement expected, SortedDictionary<string, MeasuredPicture?> measured)
     {
         var corrupt = expected.GetProperty("corrupt").EnumerateArray().Select(c => c.GetString()!).ToHashSet(StringComparer.Ordinal);
-        foreach (var name in corrupt) tally.Require(hashes.TryGetValue(name, out var hash) && hash is null, () => $"{name} was read, expected to be reported as unreadable");
-        var readable = hashes.Where(h => h.Value is not null).ToDictionary(h => h.Key, h => h.Value!, StringComparer.Ordinal);
+        foreach (var name in corrupt) tally.Require(measured.TryGetValue(name, out var picture) && picture is null, () => $"{name} was read, expected to be reported as unreadable");
+        var readable = measured.Where(h => h.Value is not null).ToDictionary(h => h.Key, h => h.Value!, StringComparer.Ordinal);
+        var sets = Sets(measured);
         tally.Require(readable.Count == expected.GetProperty("readable").GetInt32(), () => $"{readable.Count} readable, expected {expected.GetProperty("readable")}");
         foreach (var twins in expected.GetProperty("duplicates_phash_distance_10").EnumerateObject())
         {
-            if (!readable.TryGetValue(twins.Name, out var hash)) continue;
-            var mine = readable.Where(o => o.Key != twins.Name && PerceptualHash.Distance(hash, o.Value) <= Near).Select(o => o.Key).Order(StringComparer.Ordinal);
+            if (!readable.ContainsKey(twins.Name)) continue;
+            var mine = readable.Where(o => o.Key != twins.Name && sets[o.Key] == sets[twins.Name]).Select(o => o.Key).Order(StringComparer.Ordinal);
             var theirs = twins.Value.EnumerateArray().Select(t => t.GetString()!).Where(readable.ContainsKey).Order(StringComparer.Ordinal);
             tally.Require(mine.SequenceEqual(theirs), () => $"{twins.Name}: near {string.Join(", ", mine)}, expected {string.Join(", ", theirs)}");
         }
         if (!expected.TryGetProperty("phash", out var digits)) return;
         // only reported: exact digits depend on the resampling and on the layout of the bits
         foreach (var digit in digits.EnumerateObject())
-            if (readable.TryGetValue(digit.Name, out var hash) && digit.Value.GetString() is { } other && other.Length == hash.Length)
-                tally.Measure($"bits from their phash of {digit.Name}", PerceptualHash.Distance(hash, other));
+            if (readable.TryGetValue(digit.Name, out var hash) && digit.Value.GetString() is { } other && other.Length == hash.Hash.Length)
+                tally.Measure($"bits from their phash of {digit.Name}", PerceptualHash.Distance(hash.Hash, other));
     }
 
-    private static void JudgeGroups(ConformanceTally tally, JsonElement expected, SortedDictionary<string, string?> hashes)
+    private static void JudgeGroups(ConformanceTally tally, JsonElement expected, SortedDictionary<string, MeasuredPicture?> hashes)
     {
         if (!expected.TryGetProperty("groups", out var list)) list = expected;
         var groups = new List<(string Name, List<string> Members, HashSet<string> All)>();
@@ -85,7 +87,7 @@ internal sealed class ImageDupsTopic : IConformanceTopic
             tally.Require(unread.Count == 0, () => $"{name}: {string.Join(", ", unread)} could not be read");
             if (members.Count == 0 || hashes[members[0]] is null) continue;
             foreach (var member in members.Where(m => hashes[m] is not null))
-                tally.Require(sets[member] == sets[members[0]], () => $"{name}: {member} is {PerceptualHash.Distance(hashes[member]!, hashes[members[0]]!)} bits from {members[0]} and in another set");
+                tally.Require(sets[member] == sets[members[0]], () => $"{name}: {member} is {PerceptualHash.Distance(hashes[member]!.Hash, hashes[members[0]]!.Hash)} bits from {members[0]} and in another set");
         }
         var joined = groups.SelectMany(g => g.All.Where(sets.ContainsKey).Select(f => (Set: sets[f], g.Name))).GroupBy(p => p.Set).Where(s => s.Select(p => p.Name).Distinct().Count() > 1).ToList();
         tally.Require(joined.Count == 0, () => $"joined: {string.Join("; ", joined.Select(s => string.Join(" with ", s.Select(p => p.Name).Distinct())))}");
@@ -99,7 +101,7 @@ internal sealed class ImageDupsTopic : IConformanceTopic
     };
 
     // A group names its files under their roles, or the role beside each file, or as each file's value; "original" and "near" are its members.
-    private static void Collect(JsonElement element, string role, bool member, SortedDictionary<string, string?> hashes, List<string> members, HashSet<string> all)
+    private static void Collect(JsonElement element, string role, bool member, SortedDictionary<string, MeasuredPicture?> hashes, List<string> members, HashSet<string> all)
     {
         switch (element.ValueKind)
         {
@@ -132,20 +134,12 @@ internal sealed class ImageDupsTopic : IConformanceTopic
 
     private static bool IsRole(string name) => name is "original" or "near";
 
-    // Pictures within reach of one another, directly or over others.
-    private static Dictionary<string, int> Sets(SortedDictionary<string, string?> hashes)
+    // Each picture's group: the number of the one that clean keeps for it.
+    private static Dictionary<string, int> Sets(SortedDictionary<string, MeasuredPicture?> hashes)
     {
-        var readable = hashes.Where(h => h.Value is not null).ToList();
-        var set = readable.Select((h, i) => (h.Key, i)).ToDictionary(p => p.Key, p => p.i, StringComparer.Ordinal);
-        for (var i = 0; i < readable.Count; i++)
-        {
-            for (var j = 0; j < i; j++)
-            {
-                var (one, other) = (set[readable[i].Key], set[readable[j].Key]);
-                if (one == other || PerceptualHash.Distance(readable[i].Value!, readable[j].Value!) > Near) continue;
-                foreach (var name in set.Where(s => s.Value == one).Select(s => s.Key).ToList()) set[name] = other;
-            }
-        }
+        Candidate[] candidates = [.. hashes.Where(h => h.Value is not null).Select((h, i) => new Candidate { PageId = "", PageUrl = "", PictureUrl = h.Key, BlobHash = h.Key, Depth = 0, Index = i, Measured = h.Value })];
+        var set = candidates.ToDictionary(c => c.PictureUrl, c => c.Index, StringComparer.Ordinal);
+        foreach (var copy in NearDuplicates.Copies(candidates, Near)) set[copy.Dropped.PictureUrl] = copy.Kept.Index;
         return set;
     }
 }

@@ -35,6 +35,29 @@ public class NearDuplicatesTests
     }
 
     [Fact]
+    public void Equal_bytes_of_a_copy_name_the_one_that_is_kept()
+    {
+        var scene = Scene(1);
+        var small = PictureResampler.Resize(scene, 90, 90, Resampling.Lanczos);
+        var (kept, drops) = NearDuplicates.Split([Candidate("small", small, blob: "x"), Candidate("again", small, blob: "x", depth: 2), Candidate("best", scene), Candidate("best again", scene, blob: "y", depth: 3)], 6);
+        Assert.Equal("best", Assert.Single(kept).PictureUrl);
+        Assert.Equal(["again", "best again", "small"], drops.Select(drop => drop.What).Order(StringComparer.Ordinal));
+        Assert.All(drops, drop => Assert.EndsWith("best on http://x.test/", drop.Detail));
+        Assert.All(drops, drop => Assert.Equal("near-duplicate", drop.Reason));
+    }
+
+    [Fact]
+    public void Copies_by_gradients_alone_are_copies_too()
+    {
+        var one = Candidate("one", Scene(3));
+        var other = Candidate("other", Scene(3), depth: 1);
+        other = other with { Measured = other.Measured! with { Hash = (~Convert.ToUInt64(one.Measured!.Hash, 16)).ToString("x16") } };
+        Assert.Equal("other", Assert.Single(NearDuplicates.Split([one, other], 6).Drops).What);
+        other = other with { Measured = other.Measured! with { Gradient = (~Convert.ToUInt64(one.Measured!.Gradient, 16)).ToString("x16") } };
+        Assert.Empty(NearDuplicates.Split([one, other], 6).Drops);
+    }
+
+    [Fact]
     public void Recompressed_brightened_and_rescaled_copies_are_found_and_other_scenes_are_not()
     {
         var candidates = new List<Candidate>();
@@ -65,6 +88,7 @@ public class NearDuplicatesTests
     [InlineData(6)]
     [InlineData(7)]
     [InlineData(12)]
+    [InlineData(20)]
     public void The_index_finds_every_pair_within_the_distance(int distance)
     {
         var random = new Random(distance);
@@ -75,7 +99,7 @@ public class NearDuplicatesTests
             var bits = (ulong)random.NextInt64();
             var other = bits;
             foreach (var bit in Enumerable.Range(0, 64).OrderBy(_ => random.Next()).Take(distance)) other ^= 1UL << bit;
-            var pair = new[] { bits, other }.Select((hash, n) => Candidate($"{n}", Scene(5), depth: n) with { Measured = thumbnail with { Hash = hash.ToString("x16") } }).ToArray();
+            var pair = new[] { bits, other }.Select((hash, n) => Candidate($"{n}", Scene(5), depth: n) with { Measured = thumbnail with { Hash = hash.ToString("x16"), Gradient = n == 0 ? "0000000000000000" : "ffffffffffffffff" } }).ToArray();
             if (NearDuplicates.Split(pair, distance).Drops.Count == 1) found++;
         }
         Assert.Equal(300, found);
