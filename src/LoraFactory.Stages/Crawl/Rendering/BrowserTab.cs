@@ -9,9 +9,6 @@ namespace LoraFactory.Stages.Crawl.Rendering;
 /// </summary>
 internal sealed class BrowserTab
 {
-    // Markup with lone surrogates would be no text; what is too long is not handed over.
-    private const string Read = "(most => { const h = document.documentElement ? document.documentElement.outerHTML : ''; return h.length > most ? { n: h.length } : { n: h.length, h: h.toWellFormed(), u: document.URL }; })";
-
     // Dialogs would hold up everything else in the page; a page that is read by nobody has nobody to ask.
     private const string NoDialogs = "alert = print = () => {}; confirm = () => false; prompt = () => null;";
 
@@ -169,7 +166,7 @@ internal sealed class BrowserTab
     {
         Post("Runtime.terminateExecution", null); // a script that runs for ever would let nobody else in
         var world = (await CallAsync("Page.createIsolatedWorld", new { frameId = frame, worldName = "crawl" })).GetProperty("executionContextId").GetInt32();
-        var reply = await CallAsync("Runtime.evaluate", new { expression = $"{Read}({limits.MaxCharacters})", contextId = world, returnByValue = true, timeout = RenderLimits.Command.TotalMilliseconds / 2 });
+        var reply = await CallAsync("Runtime.evaluate", new { expression = PageMarkup.Expression(limits.MaxCharacters), contextId = world, returnByValue = true, timeout = RenderLimits.Command.TotalMilliseconds / 2 });
         var read = reply.GetProperty("result");
         if (!read.TryGetProperty("value", out var value) || value.ValueKind != JsonValueKind.Object) return Failed("its markup could not be read");
         if (!value.TryGetProperty("h", out var html)) return Failed($"its markup has grown to {value.GetProperty("n")} characters, at most {limits.MaxCharacters}");

@@ -163,6 +163,25 @@ public sealed class RenderingTests
     }
 
     [Fact]
+    public async Task Text_in_open_shadow_trees_stands_where_a_reader_sees_it()
+    {
+        const string script = """
+            class Card extends HTMLElement {
+              constructor() { super(); this.attachShadow({ mode: 'open' }).innerHTML = '<style>p{}</style><h2>in the shadow &lt; &amp;</h2><slot name=picture></slot><slot>nothing</slot><x-inner></x-inner><template><i>t</i></template>'; }
+            }
+            class Inner extends HTMLElement { constructor() { super(); this.attachShadow({ mode: 'open' }).innerHTML = '<p>deeper<br>still</p><slot>as it is</slot>'; } }
+            customElements.define('x-card', Card); customElements.define('x-inner', Inner);
+            root.innerHTML = '<x-card title="a &quot;b&quot;"><p>slotted</p><img slot=picture src=/p.png alt="a drawing"></x-card><form><input name=attributes><input name=childNodes></form>';
+            """;
+        await using var web = new ScriptedWeb((_, path) => path == "/" ? ScriptedWeb.Shell(script) : null);
+        await web.CrawlAsync(o => o with { MaxPictures = 0 });
+        var page = Assert.Single(web.Pages);
+        Assert.Contains("""<x-card title="a &quot;b&quot;"><style>p{}</style><h2>in the shadow &lt; &amp;</h2><slot name="picture"><img slot="picture" src="/p.png" alt="a drawing"></slot>""" +
+            """<slot><p>slotted</p></slot><x-inner><p>deeper<br>still</p><slot>as it is</slot></x-inner><template><i>t</i></template></x-card><form><input name="attributes"><input name="childNodes"></form>""", web.Text(page), StringComparison.Ordinal);
+        Assert.Equal("a drawing", Assert.Single(page.Pictures).Alt);
+    }
+
+    [Fact]
     public void The_stricter_of_two_readings_counts()
     {
         var stricter = PageStatements.Stricter(new(["noai", "nofollow"], "1"), new(["nofollow", "noindex"], "0"));
