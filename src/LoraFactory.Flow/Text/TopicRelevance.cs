@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace LoraFactory.Flow;
 
 /// <summary>
@@ -8,22 +6,15 @@ namespace LoraFactory.Flow;
 /// </summary>
 public sealed class TopicRelevance
 {
-    private const int LongestWord = 64, MostWords = 100_000;
-
-    // Stems of the terms by number from 1; 0 is every other word.
-    private readonly Dictionary<string, int> stems = new(StringComparer.Ordinal);
+    private readonly StemNumbers stems = new();
     private readonly List<(int[] Stems, double Weight)> terms = [];
-    // Words met before with the number of their stem: texts are many and words are few.
-    private readonly ConcurrentDictionary<string, int> words = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> met;
 
     /// <summary>Uses the seed's terms with their weights.</summary>
     public TopicRelevance(Seed seed)
     {
-        met = words.GetAlternateLookup<ReadOnlySpan<char>>();
         foreach (var term in seed.Terms)
         {
-            var numbers = WordStem.Words(term.Text).Select(WordStem.Of).Select(stem => stems.TryGetValue(stem, out var known) ? known : stems[stem] = stems.Count + 1).ToArray();
+            var numbers = WordStem.Words(term.Text).Select(WordStem.Of).Select(stems.Add).ToArray();
             if (numbers.Length > 0 && term.Weight > 0) terms.Add((numbers, Math.Min(term.Weight, 1)));
         }
     }
@@ -35,7 +26,7 @@ public sealed class TopicRelevance
         var count = 0;
         foreach (var range in WordStem.Ranges(text))
         {
-            var number = NumberOf(text.AsSpan(range));
+            var number = stems.Of(text.AsSpan(range));
             if (number != 0 && numbers is null) numbers = [.. Enumerable.Repeat(0, count)];
             numbers?.Add(number);
             count++;
@@ -49,18 +40,6 @@ public sealed class TopicRelevance
 
     /// <summary>Relevance of a URL by the words of its path; a host's name is the same for all its pages.</summary>
     public double Of(Uri url) => Of(Uri.UnescapeDataString(url.AbsolutePath));
-
-    private int NumberOf(ReadOnlySpan<char> word)
-    {
-        if (word.Length > LongestWord) return 0;
-        Span<char> lower = stackalloc char[LongestWord];
-        lower = lower[..word.ToLowerInvariant(lower)];
-        if (met.TryGetValue(lower, out var number)) return number;
-        number = stems.GetValueOrDefault(WordStem.Of(lower.ToString()));
-        if (words.Count > MostWords) words.Clear();
-        met.TryAdd(lower, number);
-        return number;
-    }
 
     private static bool Holds(List<int> numbers, int[] sequence)
     {

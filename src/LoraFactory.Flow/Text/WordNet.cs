@@ -71,16 +71,23 @@ public sealed partial class WordNet : IDisposable
     /// <summary>In how many of the noun glosses each stem occurs, and how many glosses there are: how specific a word is.</summary>
     public (IReadOnlyDictionary<string, int> Counts, int Glosses) GlossCounts(IReadOnlySet<string> stems)
     {
-        var counts = stems.ToDictionary(s => s, _ => 0, StringComparer.Ordinal);
+        var numbers = new StemNumbers();
+        var order = stems.OrderBy(numbers.Add).ToList();
+        var (counts, last) = (new int[order.Count], new int[order.Count]); // how often, and in which gloss at last
         var glosses = 0;
         foreach (var line in File.ReadLines(files['n'].Data.Name))
         {
             var bar = line.IndexOf('|');
             if (line.StartsWith("  ", StringComparison.Ordinal) || bar < 0) continue;
             glosses++;
-            foreach (var stem in WordStem.Words(line[(bar + 1)..]).Select(WordStem.Of).Where(stems.Contains).Distinct()) counts[stem]++;
+            foreach (var range in WordStem.Ranges(line[(bar + 1)..]))
+            {
+                if (numbers.Of(line.AsSpan(bar + 1)[range]) is not (> 0 and var number) || last[number - 1] == glosses) continue;
+                last[number - 1] = glosses;
+                counts[number - 1]++;
+            }
         }
-        return (counts, glosses);
+        return (order.Zip(counts).ToDictionary(p => p.First, p => p.Second, StringComparer.Ordinal), glosses);
     }
 
     /// <inheritdoc/>

@@ -88,7 +88,7 @@ public sealed class CrawlStage : IStage
         var policy = new LinkPolicy(options, seed, relevance, new ConsentLedger(context.Run));
         await using var renderer = Renders(options) ? new PageRenderer(options, fetcher, gates, robots, policy.Withdrawn, context.Clock) : null;
         if (renderer is not null) context.Progress.Line($"crawl: pages are rendered in {await renderer.StartAsync(token)}");
-        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, policy, context.Clock, renderer);
+        var visitor = new PageVisitor(options, seed, context.Run, fetcher, robots, relevance, policy, context.Clock, frontier, renderer);
         CrawlPause.End(context.Run); // who starts a crawl wants it to go on
         if (frontier.ForgetWhenFruitless()) context.Progress.Line("crawl: the last try fetched no page, so it begins anew");
         if (frontier.TakeUpDeferred() is > 0 and var deferred) context.Progress.Line($"crawl: {deferred} URLs that were deferred are looked at again");

@@ -36,6 +36,18 @@ public sealed partial class Frontier
             .Concat(Order(chosen.Where(c => c.Kind == UrlKind.Picture)).Take(budget.Pictures)))];
     }
 
+    /// <inheritdoc/>
+    public bool HoldsOrAwaits(Uri url)
+    {
+        lock (gate) return tables.FindUrl.First(null, r => r.GetInt32(0) is 0 or 1, FrontierTables.Key(UrlKind.Page, url.AbsoluteUri));
+    }
+
+    /// <inheritdoc/>
+    public bool HasMissingPage(string host)
+    {
+        lock (gate) return hosts.TryGetValue(host, out var row) ? row.Missing != 0 : tables.FindHost.First(null, r => r.GetInt64(6) != 0, host);
+    }
+
     /// <summary>Pages kept, by host.</summary>
     public IEnumerable<(string Host, int Pages)> PagesByHost() => Sqlite.Rows(tables.Db, "SELECT name, pages FROM host WHERE pages > 0", r => (r.GetString(0), r.GetInt32(1)));
 

@@ -11,7 +11,7 @@ namespace LoraFactory.Stages.Crawl;
 /// kind. Rounds are chosen by priority within each host, so that the choice does not depend on which host answered first. Memory does not grow
 /// with the queue: counts are kept, rows are not. Safe for use from several threads.
 /// </summary>
-public sealed partial class Frontier : IDisposable
+public sealed partial class Frontier : IKnownPages, IDisposable
 {
     /// <summary>Form of the tables; a frontier of another form is begun anew.</summary>
     public const string Form = "5";

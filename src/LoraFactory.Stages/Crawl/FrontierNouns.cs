@@ -40,6 +40,16 @@ public sealed record FrontierHost(string Name, int Pages)
     public double Ready { get; init; }
 }
 
+/// <summary>What a visit may ask about the pages of the crawl; from any thread.</summary>
+public interface IKnownPages
+{
+    /// <summary>Whether the URL was kept as a page, or waits to be fetched.</summary>
+    bool HoldsOrAwaits(Uri url);
+
+    /// <summary>Whether it is known how the host says that something is not there.</summary>
+    bool HasMissingPage(string host);
+}
+
 /// <summary>What is left of a crawl's budgets.</summary>
 /// <param name="Pages">Pages left in the whole budget.</param>
 /// <param name="PagesPerHost">Pages kept from one host at most.</param>

@@ -45,8 +45,8 @@ public sealed record FetchOrder(
     int? MaxRedirects = null,
     bool Truncate = false)
 {
-    /// <summary>Read the first octets of an HTML page that comes with 404 or 410 too.</summary>
-    public bool Missing { get; init; }
+    /// <summary>Whether the first octets of an HTML page that a host sends with 404 or 410 are read too; null never reads them.</summary>
+    public Func<Uri, bool>? Missing { get; init; }
 
     /// <summary>The Origin header, for what a script of another origin asks; null sends none.</summary>
     public string? Origin { get; init; }
@@ -60,7 +60,7 @@ public sealed class PageFetcher : IDisposable
 {
     private static readonly HttpRequestOptionsKey<bool> Connected = new("connected");
 
-    private const int MissingPageBytes = 64 * 1024;
+    private const int MissingPageBytes = 64 * 1024, DrainedBytes = 16 * 1024;
 
     private readonly CrawlOptions options;
     private readonly AddressGuard guard;
@@ -84,7 +84,8 @@ public sealed class PageFetcher : IDisposable
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
             MaxConnectionsPerServer = 2,
             MaxResponseHeadersLength = 64,
-            MaxResponseDrainSize = 0,
+            MaxResponseDrainSize = DrainedBytes, // what stands behind a 404 or a redirect costs less than another connection
+            ResponseDrainTimeout = TimeSpan.FromSeconds(0.5),
         });
     }
 
@@ -170,7 +171,7 @@ public sealed class PageFetcher : IDisposable
             var status = new Refusal("bad-status", answer.Status.ToString(CultureInfo.InvariantCulture), answer.Status);
             var wait = answer.Status is 429 or >= 500 ? RetryAfter.Of(response, clock.GetUtcNow()) : null;
             if (wait is not null || answer.Status is 429 or 503) gates.SlowDown(url.Host, wait ?? TimeSpan.Zero); // at once: others wait for this host's turn
-            return (answer with { Refusal = status, RetryAfter = wait, Body = answer.Status is 404 or 410 && order.Missing ? await MissingPageAsync(response, answer, token) : [] }, null);
+            return (answer with { Refusal = status, RetryAfter = wait, Body = answer.Status is 404 or 410 && order.Missing?.Invoke(url) == true ? await MissingPageAsync(response, answer, token) : [] }, null);
         }
         if (order.Judge?.Invoke(answer) is { } refusal) return (answer with { Refusal = refusal }, null);
         var length = response.Content.Headers.ContentLength;

@@ -6,7 +6,7 @@ using LoraFactory.Stages.Crawl.Rendering;
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>Visits one URL: asks robots.txt, fetches within caps, judges opt-outs, parses. Bytes go to the blob store; the frontier is not touched.</summary>
-public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory run, PageFetcher fetcher, RobotsCache robots, TopicRelevance relevance, LinkPolicy policy, TimeProvider clock, PageRenderer? renderer = null)
+public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory run, PageFetcher fetcher, RobotsCache robots, TopicRelevance relevance, LinkPolicy policy, TimeProvider clock, IKnownPages known, PageRenderer? renderer = null)
 {
     private static readonly string[] KeptHeaders =
         ["content-type", "content-language", "content-length", "last-modified", "etag", "link", "license", "x-robots-tag", "tdm-reservation", "tdm-policy", "content-signal", "content-usage"];
@@ -38,7 +38,7 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
     {
         // A seed may be a sitemap or a feed as well.
         var isSeed = item.Depth == 0;
-        var order = new FetchOrder("text/html,application/xhtml+xml;q=0.9,*/*;q=0.1", isSeed ? MostOfSitemap : options.MaxPageBytes, AdmitAsync, a => isSeed && IsListing(a.MediaType) ? null : JudgeType(a)) { Missing = true };
+        var order = new FetchOrder("text/html,application/xhtml+xml;q=0.9,*/*;q=0.1", isSeed ? MostOfSitemap : options.MaxPageBytes, (url, stop) => AdmitPageAsync(item.Url, url, stop), a => isSeed && IsListing(a.MediaType) ? null : JudgeType(a)) { Missing = url => !known.HasMissingPage(url.Host) };
         var answer = await fetcher.GetAsync(item.Url, order, token);
         if (answer.Refusal is null && isSeed && IsListing(MediaSniffing.Compute(answer.Body, answer.MediaType.Length > 0 ? answer.MediaType : null)) && await SeedListAsync(item, answer, token) is { } list) return list;
         if (answer.Refusal is null && JudgeType(answer) is { } other) return new(item, other) { Status = answer.Status };
@@ -75,6 +75,10 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
 
     // Before each hop: what was withdrawn is not asked for, whatever leads there, and robots.txt has its say.
     private async ValueTask<Refusal?> AdmitAsync(Uri url, CancellationToken token) => policy.Withdrawn(url.AbsoluteUri) ?? await robots.JudgeAsync(url, token);
+
+    // A redirect to a page that is kept or waits for its own turn is one address more of it, and need not be fetched.
+    private ValueTask<Refusal?> AdmitPageAsync(Uri from, Uri to, CancellationToken token) =>
+        to != from && known.HoldsOrAwaits(to) ? ValueTask.FromResult<Refusal?>(new("duplicate-url", to.AbsoluteUri)) : AdmitAsync(to, token);
 
     private static PageSignature SignatureOf(ParsedPage page) => PageSignature.Of(page.Gist, page.Pictures.Select(p => p.Url));
 

@@ -100,7 +100,7 @@ internal static class CrawlBench
     private static async Task<JsonObject> SiteAsync(string file, CrawlSettings settings, CommandWorld world, CancellationToken token)
     {
         using var document = JsonDocument.Parse(await File.ReadAllBytesAsync(file, token));
-        var expected = document.RootElement.GetProperty("pages").EnumerateArray().ToDictionary(p => p.GetProperty("url").GetString()!, p => p.GetProperty("title").GetString()!, StringComparer.Ordinal);
+        var expected = document.RootElement.GetProperty("pages").EnumerateArray().ToDictionary(p => p.GetProperty("url").GetString()!, p => string.Join(" ", p.GetProperty("title").GetString()!.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), StringComparer.Ordinal);
         var hosts = expected.Keys.Select(u => new Uri(u).Host).Distinct(StringComparer.Ordinal).ToList();
         var options = new CrawlOptions { AllowPrivateHosts = hosts, DelaySeconds = 0, TimeoutSeconds = 10 };
         var fields = new JsonObject { ["site"] = file, ["pages"] = expected.Count, ["hosts"] = hosts.Count };
@@ -136,7 +136,7 @@ internal static class CrawlBench
             var outcome = await new CrawlStage().RunAsync(context, token);
             var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
             var used = (Environment.CpuUsage.TotalTime - cpu).TotalSeconds;
-            var right = RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl")).Count(p => expected.TryGetValue(p.Url, out var title) && title == p.Title);
+            var right = RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl")).Where(p => expected.TryGetValue(p.FinalUrl, out var title) && title == p.Title).Select(p => p.FinalUrl).Distinct(StringComparer.Ordinal).Count();
             line["kept"] = outcome.Out;
             line["found"] = right;
             line["wall_s"] = Measurement.Rounded(seconds);
