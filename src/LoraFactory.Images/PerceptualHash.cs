@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Numerics;
 
@@ -89,13 +90,23 @@ public static class PerceptualHash
         for (var n = 0; n < half; n++) sums[n] = x[n] + x[^(n + 1)];
         var even = Transform(sums);
         var output = new double[x.Length];
+        var cosines = Cosines.GetOrAdd(x.Length, CosinesOf);
         for (var k = 0; k < half; k++)
         {
             output[2 * k] = even[k];
             for (var n = 0; n < half; n++)
-                output[2 * k + 1] += 2 * (x[n] - x[^(n + 1)]) * Math.Cos(Math.PI * (2 * k + 1) * (2 * n + 1) / (2.0 * x.Length));
+                output[2 * k + 1] += 2 * (x[n] - x[^(n + 1)]) * cosines[k * half + n];
         }
         return output;
+    }
+
+    private static readonly ConcurrentDictionary<int, double[]> Cosines = [];
+
+    // cos(π (2k+1) (2n+1) / 2N) for half as many k and n.
+    private static double[] CosinesOf(int length)
+    {
+        var half = length / 2;
+        return [.. from k in Enumerable.Range(0, half) from n in Enumerable.Range(0, half) select Math.Cos(Math.PI * (2 * k + 1) * (2 * n + 1) / (2.0 * length))];
     }
 
     private static string Hex(int bits, Func<int, bool> bit)

@@ -1,3 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace LoraFactory.Images;
 
 /// <summary>A decoded picture: 8-bit sRGB without alpha.</summary>
@@ -64,11 +68,32 @@ public sealed class Picture
     }
 
     /// <summary>Luma [H, W], 0..255: (19595 R + 38470 G + 7471 B + 32768) &gt;&gt; 16, ITU-R 601-2 in 16-bit fixed point.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public byte[] Luma()
     {
         var luma = new byte[Width * Height];
-        for (int i = 0, j = 0; i < luma.Length; i++, j += 3)
+        var i = 0;
+        // Four pixels at a time: the colours of each are spread over lanes of 32 bits.
+        for (; i * 3 + 16 <= Pixels.Length; i += 4)
+        {
+            var (red, green, blue) = FourPixels(Pixels, i * 3);
+            var sums = (red * 19595 + green * 38470 + blue * 7471 + Vector128.Create(32768)) >> 16;
+            var words = Vector128.Narrow(sums, sums).AsUInt16();
+            Unsafe.WriteUnaligned(ref luma[i], Vector128.Narrow(words, words).AsUInt32().ToScalar());
+        }
+        for (var j = i * 3; i < luma.Length; i++, j += 3)
             luma[i] = (byte)((19595 * Pixels[j] + 38470 * Pixels[j + 1] + 7471 * Pixels[j + 2] + 32768) >> 16);
         return luma;
+    }
+
+    /// <summary>Red, green and blue of four pixels, from sixteen bytes of which twelve are read.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static (Vector128<int> Red, Vector128<int> Green, Vector128<int> Blue) FourPixels(byte[] pixels, int at)
+    {
+        var bytes = Vector128.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(pixels), (nuint)at);
+        // Lanes beyond the sixteenth byte are zero.
+        return (Vector128.Shuffle(bytes, Vector128.Create((byte)0, 99, 99, 99, 3, 99, 99, 99, 6, 99, 99, 99, 9, 99, 99, 99)).AsInt32(),
+            Vector128.Shuffle(bytes, Vector128.Create((byte)1, 99, 99, 99, 4, 99, 99, 99, 7, 99, 99, 99, 10, 99, 99, 99)).AsInt32(),
+            Vector128.Shuffle(bytes, Vector128.Create((byte)2, 99, 99, 99, 5, 99, 99, 99, 8, 99, 99, 99, 11, 99, 99, 99)).AsInt32());
     }
 }

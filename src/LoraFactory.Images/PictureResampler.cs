@@ -1,3 +1,8 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace LoraFactory.Images;
 
 /// <summary>Resampling filters.</summary>
@@ -19,7 +24,7 @@ public enum Resampling
 /// </summary>
 public static class PictureResampler
 {
-    private const int PrecisionBits = 22;
+    private const int PrecisionBits = 22, Rounding = 1 << (PrecisionBits - 1);
 
     /// <summary>Resizes to exactly this size.</summary>
     public static Picture Resize(Picture picture, int width, int height, Resampling filter) =>
@@ -41,13 +46,27 @@ public static class PictureResampler
         ArgumentOutOfRangeException.ThrowIfLessThan(newHeight, 1);
         if (newWidth != width)
         {
-            pixels = Horizontal(pixels, width, height, bands, new Weights(width, newWidth, filter));
+            pixels = Horizontal(pixels, width, height, bands, WeightsOf(width, newWidth, filter));
             width = newWidth;
         }
-        if (newHeight != height) pixels = Vertical(pixels, width * bands, new Weights(height, newHeight, filter));
+        if (newHeight != height) pixels = Vertical(pixels, width * bands, WeightsOf(height, newHeight, filter));
         return pixels;
     }
 
+    private const int MostKept = 128;
+    private static readonly ConcurrentDictionary<(int From, int To, Resampling Filter), Weights> Kept = [];
+
+    // Pictures of a set mostly share a few sizes, and their weights cost as much as shrinking a small one.
+    private static Weights WeightsOf(int from, int to, Resampling filter)
+    {
+        if (Kept.TryGetValue((from, to, filter), out var known)) return known;
+        var weights = new Weights(from, to, filter);
+        if (from > 8192 || to > 8192) return weights;
+        if (Kept.Count >= MostKept) Kept.Clear();
+        return Kept[(from, to, filter)] = weights;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static byte[] Horizontal(byte[] pixels, int width, int height, int bands, Weights weights)
     {
         var output = new byte[checked(weights.Count * height * bands)];
@@ -58,10 +77,22 @@ public static class PictureResampler
             for (var x = 0; x < weights.Count; x++)
             {
                 var (low, fixedPoint) = weights[x];
+                var from = row.Slice(low * bands, fixedPoint.Length * bands);
+                if (bands == 1)
+                {
+                    to[x] = Clip(Rounding + Product(from, fixedPoint));
+                    continue;
+                }
+                if (bands == 3)
+                {
+                    var sums = Products(from, fixedPoint);
+                    (to[x * 3], to[x * 3 + 1], to[x * 3 + 2]) = (Clip(Rounding + sums[0]), Clip(Rounding + sums[1]), Clip(Rounding + sums[2]));
+                    continue;
+                }
                 for (var band = 0; band < bands; band++)
                 {
-                    var sum = 1 << (PrecisionBits - 1);
-                    for (int j = 0, at = low * bands + band; j < fixedPoint.Length; j++, at += bands) sum += row[at] * fixedPoint[j];
+                    var sum = Rounding;
+                    for (int j = 0, at = band; j < fixedPoint.Length; j++, at += bands) sum += from[at] * fixedPoint[j];
                     to[x * bands + band] = Clip(sum);
                 }
             }
@@ -69,22 +100,71 @@ public static class PictureResampler
         return output;
     }
 
+    // Sum of products: whole numbers, so the order is free.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Product(ReadOnlySpan<byte> values, ReadOnlySpan<int> weights)
+    {
+        ref var value = ref MemoryMarshal.GetReference(values);
+        ref var weight = ref MemoryMarshal.GetReference(weights);
+        var sums = Vector256<int>.Zero;
+        var j = 0;
+        for (; j + 8 <= weights.Length; j += 8) sums += Eight(ref Unsafe.Add(ref value, j)) * Vector256.LoadUnsafe(ref weight, (nuint)j);
+        var sum = Vector256.Sum(sums);
+        for (; j < weights.Length; j++) sum += values[j] * weights[j];
+        return sum;
+    }
+
+    // The same for three bands at once.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Products(ReadOnlySpan<byte> values, ReadOnlySpan<int> weights)
+    {
+        ref var value = ref MemoryMarshal.GetReference(values);
+        var two = Vector256<int>.Zero;
+        int last = weights.Length - 1, j = 0;
+        // Two pixels at a time; of the eight bytes that are read the last two belong to the next.
+        for (; j + 2 < weights.Length; j += 2)
+        {
+            var bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref value, j * 3))).AsByte();
+            var spread = Vector128.Shuffle(bytes, Vector128.Create((byte)0, 99, 1, 99, 2, 99, 99, 99, 3, 99, 4, 99, 5, 99, 99, 99)).AsUInt16();
+            two += Vector256.Create(Vector128.WidenLower(spread).AsInt32(), Vector128.WidenUpper(spread).AsInt32()) * Vector256.Create(Vector128.Create(weights[j]), Vector128.Create(weights[j + 1]));
+        }
+        var sums = two.GetLower() + two.GetUpper();
+        for (; j <= last; j++) sums += Vector128.Create(values[j * 3], values[j * 3 + 1], values[j * 3 + 2], 0) * Vector128.Create(weights[j]);
+        return sums;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Eight(ref byte from)
+    {
+        var eight = Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref from)).AsByte());
+        return Vector256.Create(Vector128.WidenLower(eight).AsInt32(), Vector128.WidenUpper(eight).AsInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static byte[] Vertical(byte[] pixels, int stride, Weights weights)
     {
         var output = new byte[checked(weights.Count * stride)];
-        var sums = new int[stride];
         for (var y = 0; y < weights.Count; y++)
         {
             var (low, fixedPoint) = weights[y];
-            Array.Fill(sums, 1 << (PrecisionBits - 1));
-            for (var j = 0; j < fixedPoint.Length; j++)
-            {
-                var row = pixels.AsSpan((low + j) * stride, stride);
-                var weight = fixedPoint[j];
-                for (var i = 0; i < row.Length; i++) sums[i] += row[i] * weight;
-            }
             var to = output.AsSpan(y * stride, stride);
-            for (var i = 0; i < to.Length; i++) to[i] = Clip(sums[i]);
+            var rows = pixels.AsSpan(low * stride, fixedPoint.Length * stride);
+            ref var first = ref MemoryMarshal.GetReference(rows);
+            var i = 0;
+            for (; i + 8 <= stride; i += 8)
+            {
+                var sums = Vector256.Create(Rounding);
+                for (var j = 0; j < fixedPoint.Length; j++) sums += Eight(ref Unsafe.Add(ref first, j * stride + i)) * Vector256.Create(fixedPoint[j]);
+                sums = Vector256.Min(Vector256.Max(sums >> PrecisionBits, Vector256<int>.Zero), Vector256.Create(255));
+                var words = Vector128.Narrow(sums.GetLower(), sums.GetUpper()).AsUInt16();
+                Unsafe.WriteUnaligned(ref to[i], Vector128.Narrow(words, words).AsUInt64().ToScalar());
+            }
+            for (; i < stride; i++)
+            {
+                var sum = Rounding;
+                for (var j = 0; j < fixedPoint.Length; j++) sum += rows[j * stride + i] * fixedPoint[j];
+                to[i] = Clip(sum);
+            }
         }
         return output;
     }

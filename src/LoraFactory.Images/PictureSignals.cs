@@ -1,3 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace LoraFactory.Images;
 
 /// <summary>Simple measures of a picture, all from luma (0..255) except <paramref name="Colourfulness"/>.</summary>
@@ -18,7 +22,7 @@ public readonly record struct PictureSignals(double Brightness, double Contrast,
     public static PictureSignals Of(Picture picture, byte[] luma)
     {
         var histogram = new long[256];
-        foreach (var value in luma) histogram[value]++;
+        Count(luma, histogram);
         // whole numbers: the sums are exact
         double sum = 0, squares = 0;
         for (var level = 0; level < 256; level++)
@@ -35,18 +39,48 @@ public readonly record struct PictureSignals(double Brightness, double Contrast,
             (double)histogram[..5].Sum() / luma.Length, (double)histogram[251..].Sum() / luma.Length);
     }
 
+    // Two counts in turn: like neighbours would wait for each other.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Count(byte[] luma, long[] histogram)
+    {
+        Span<int> even = stackalloc int[256], odd = stackalloc int[256];
+        var i = 0;
+        for (; i + 2 <= luma.Length; i += 2)
+        {
+            even[luma[i]]++;
+            odd[luma[i + 1]]++;
+        }
+        if (i < luma.Length) even[luma[i]]++;
+        for (var level = 0; level < 256; level++) histogram[level] = even[level] + odd[level];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double LaplacianVariance(byte[] luma, int width, int height)
     {
         if (width < 3 || height < 3) return 0;
         long sum = 0, squares = 0;
+        ref var first = ref MemoryMarshal.GetArrayDataReference(luma);
         for (var y = 1; y < height - 1; y++)
         {
-            var above = luma.AsSpan((y - 1) * width, width);
-            var here = luma.AsSpan(y * width, width);
-            var below = luma.AsSpan((y + 1) * width, width);
-            for (var x = 1; x < width - 1; x++)
+            var x = 1;
+            while (x + 9 <= width)
             {
-                var value = here[x - 1] + here[x + 1] + above[x] + below[x] - 4 * here[x];
+                // A lane's squares fit 32 bits for 2,000 additions.
+                var (sums, products) = (Vector256<int>.Zero, Vector256<int>.Zero);
+                for (var end = Math.Min(width, x + 16_000); x + 9 <= end; x += 8)
+                {
+                    var at = y * width + x;
+                    var value = Eight(ref first, at - 1) + Eight(ref first, at + 1) + Eight(ref first, at - width) + Eight(ref first, at + width) - (Eight(ref first, at) << 2);
+                    sums += value;
+                    products += value * value;
+                }
+                sum += Vector256.Sum(sums);
+                squares += Vector256.Sum(Vector256.WidenLower(products) + Vector256.WidenUpper(products));
+            }
+            for (; x < width - 1; x++)
+            {
+                var at = y * width + x;
+                var value = luma[at - 1] + luma[at + 1] + luma[at - width] + luma[at + width] - 4 * luma[at];
                 sum += value;
                 squares += value * value;
             }
@@ -55,11 +89,38 @@ public readonly record struct PictureSignals(double Brightness, double Contrast,
         return squares / n - sum / n * (sum / n);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Eight(ref byte from, int at)
+    {
+        var eight = Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref from, at))).AsByte());
+        return Vector256.Create(Vector128.WidenLower(eight).AsInt32(), Vector128.WidenUpper(eight).AsInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double ColourfulnessOf(Picture picture)
     {
         long redGreen = 0, redGreen2 = 0, yellowBlue = 0, yellowBlue2 = 0; // yellow against blue counted twice: whole numbers
-        var pixels = picture.Pixels.AsSpan();
-        for (var i = 0; i + 2 < pixels.Length; i += 3)
+        var pixels = picture.Pixels;
+        var i = 0;
+        while (i + 16 <= pixels.Length)
+        {
+            // A lane's squares fit 32 bits for 8,000 additions.
+            var (rgs, rgs2, ybs, ybs2) = (Vector128<int>.Zero, Vector128<int>.Zero, Vector128<int>.Zero, Vector128<int>.Zero);
+            for (var end = Math.Min(pixels.Length, i + 12 * 8000); i + 16 <= end; i += 12)
+            {
+                var (red, green, blue) = Picture.FourPixels(pixels, i);
+                var (rg, yb) = (red - green, red + green - (blue << 1));
+                rgs += rg;
+                rgs2 += rg * rg;
+                ybs += yb;
+                ybs2 += yb * yb;
+            }
+            redGreen += Vector128.Sum(rgs);
+            yellowBlue += Vector128.Sum(ybs);
+            redGreen2 += Vector128.Sum(Vector128.WidenLower(rgs2) + Vector128.WidenUpper(rgs2));
+            yellowBlue2 += Vector128.Sum(Vector128.WidenLower(ybs2) + Vector128.WidenUpper(ybs2));
+        }
+        for (; i + 2 < pixels.Length; i += 3)
         {
             int rg = pixels[i] - pixels[i + 1], yb = pixels[i] + pixels[i + 1] - 2 * pixels[i + 2];
             redGreen += rg;

@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace LoraFactory.Images;
 
@@ -24,7 +26,7 @@ public static class PictureText
         var ink = new bool[luma.Length];
         foreach (var isDark in (ReadOnlySpan<bool>)[true, false])
         {
-            for (var i = 0; i < ink.Length; i++) ink[i] = isDark ? luma[i] + Contrast < means[i] : luma[i] > means[i] + Contrast;
+            Mark(luma, means, isDark, ink);
             var letters = InkComponents.Of(ink, luma, width, height).FindAll(c => IsLetter(c, width, height));
             var sets = Sets(letters);
             var rows = sets.ConvertAll(set => TextOf(set, height, FewestLetters));
@@ -37,6 +39,21 @@ public static class PictureText
             }
         }
         return (double)covered.AsSpan().Count(true) / covered.Length;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Mark(ReadOnlySpan<byte> luma, byte[] means, bool isDark, bool[] ink)
+    {
+        var marks = MemoryMarshal.AsBytes(ink.AsSpan());
+        var (contrast, one) = (Vector128.Create((byte)Contrast), Vector128<byte>.One);
+        var i = 0;
+        for (; i + 16 <= luma.Length; i += 16)
+        {
+            var (here, mean) = (Vector128.Create(luma[i..]), Vector128.Create(means, i));
+            var far = isDark ? Vector128.GreaterThan(mean, here) & Vector128.GreaterThan(mean - here, contrast) : Vector128.GreaterThan(here, mean) & Vector128.GreaterThan(here - mean, contrast);
+            (far & one).CopyTo(marks[i..]);
+        }
+        for (; i < ink.Length; i++) ink[i] = isDark ? luma[i] + Contrast < means[i] : luma[i] > means[i] + Contrast;
     }
 
     private static bool IsLetter(InkComponent c, int width, int height)
@@ -124,28 +141,35 @@ public static class PictureText
     }
 
     // Mean of the square of 2·radius + 1 pixels around each, cut at the edges, by running sums.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static byte[] LocalMeans(ReadOnlySpan<byte> luma, int width, int height, int radius)
     {
         var means = new byte[luma.Length];
         var columns = new int[width];
+        var shares = new float[width];
+        var before = 0;
         for (var y = 0; y < Math.Min(radius, height); y++) AddRow(luma.Slice(y * width, width), columns, 1);
         for (var y = 0; y < height; y++)
         {
             if (y + radius < height) AddRow(luma.Slice((y + radius) * width, width), columns, 1);
             if (y - radius > 0) AddRow(luma.Slice((y - radius - 1) * width, width), columns, -1);
             var rows = Math.Min(height - 1, y + radius) - Math.Max(0, y - radius) + 1;
+            for (var x = 0; x < width && rows != before; x++) shares[x] = 1f / (rows * (Math.Min(width - 1, x + radius) - Math.Max(0, x - radius) + 1));
+            before = rows;
+            var to = means.AsSpan(y * width, width);
             var sum = 0;
             for (var x = 0; x < Math.Min(radius, width); x++) sum += columns[x];
             for (var x = 0; x < width; x++)
             {
                 if (x + radius < width) sum += columns[x + radius];
                 if (x - radius > 0) sum -= columns[x - radius - 1];
-                means[y * width + x] = (byte)(sum / (rows * (Math.Min(width - 1, x + radius) - Math.Max(0, x - radius) + 1)));
+                to[x] = (byte)(sum * shares[x]);
             }
         }
         return means;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddRow(ReadOnlySpan<byte> row, Span<int> columns, int sign)
     {
         for (var x = 0; x < columns.Length; x++) columns[x] += sign * row[x];
