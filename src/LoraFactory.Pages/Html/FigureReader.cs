@@ -10,6 +10,7 @@ internal sealed class FigureReader(PageTree tree, PageHead head, string? licence
     private readonly List<PageFigure> figures = [];
     // what the figure that was looked at last says of all its pictures
     private (int Figure, string Caption, string? Licence) own = (-1, "", null);
+    private List<int>? captions;
     private readonly HashSet<string> seen = new(StringComparer.Ordinal);
 
     /// <summary>Pictures in document order, each URL once.</summary>
@@ -66,9 +67,9 @@ internal sealed class FigureReader(PageTree tree, PageHead head, string? licence
 
     private string FigureCaption(int figure)
     {
-        for (var i = figure + 1; i < tree[figure].End; i++)
-            if (tree[i].Tag == Tag.Figcaption) return tree.Words(i, 1000);
-        return "";
+        captions ??= [.. Enumerable.Range(0, tree.Count).Where(i => tree[i].Tag == Tag.Figcaption)];
+        var first = captions.BinarySearch(figure) is var at && at < 0 ? ~at : at; // figures within figures are not gone through again and again
+        return first < captions.Count && captions[first] < tree[figure].End ? tree.Words(captions[first], 1000) : "";
     }
 
     private string Caption(int node)

@@ -17,6 +17,7 @@ public static class PageFurniture
     internal static PageReading Note(PageTree tree, Uri root, PageReading reading)
     {
         var furniture = new Dictionary<string, string>(StringComparer.Ordinal);
+        var outside = new List<int>();
         long all = 0, linked = 0, paid = 0;
         int linkEnd = 0, furnitureEnd = 0, adEnd = 0;
         for (var i = 0; i < tree.Count; i++)
@@ -47,15 +48,23 @@ public static class PageFurniture
                     break;
             }
             if ((i < adEnd || i < furnitureEnd) && furniture.Count < MaxPictures) NotePictures(node.Element!, node.Tag, root, i < adEnd ? Advertisement : Navigation, furniture);
+            else if (i >= adEnd && i >= furnitureEnd && node.Tag is Tag.Img && outside.Count < MaxPictures) outside.Add(i);
         }
+        // what a side column shows again is still the text's picture
+        if (furniture.Count > 0)
+            foreach (var url in outside.SelectMany(i => PictureSources.All(tree[i].Element!, root)).Select(url => url.AbsoluteUri))
+                if (furniture.GetValueOrDefault(url) == Navigation) furniture.Remove(url);
         return reading with { Furniture = furniture, LinkDensity = all == 0 ? 0 : (double)linked / all, AdRatio = all == 0 ? 0 : (double)paid / all };
     }
 
     private static void NotePictures(IElement element, Tag tag, Uri root, string kind, Dictionary<string, string> furniture)
     {
         if (tag is Tag.Img or Tag.Source)
-            foreach (var url in PictureSources.All(element, root)) furniture[url.AbsoluteUri] = kind;
-        else if (element.GetAttribute("style") is { } style && PictureSources.Background(style, root) is { } background) furniture[background.AbsoluteUri] = kind;
+            foreach (var url in PictureSources.All(element, root)) Note(url);
+        else if (element.GetAttribute("style") is { } style && PictureSources.Background(style, root) is { } background) Note(background);
+
+        // paid matter stays paid matter where a menu shows it again
+        void Note(Uri url) => furniture[url.AbsoluteUri] = furniture.GetValueOrDefault(url.AbsoluteUri) == Advertisement ? Advertisement : kind;
     }
 
     private static string? KindOf(PageTree tree, int i)

@@ -14,6 +14,7 @@ internal sealed class PageHead
     // Those with a name alone: a statement about use is none under "property".
     private readonly List<(string Name, string Content)> named = [];
     private readonly JsonLd data = new();
+    private List<(int Node, string Url)>? licences, commons;
 
     /// <summary>Reads them.</summary>
     public PageHead(PageTree tree, IHtmlDocument document, Uri url)
@@ -67,9 +68,27 @@ internal sealed class PageHead
     /// <summary>Licence that a part of the page states, null for none.</summary>
     public string? LicenceIn(int node)
     {
-        for (var i = node; i < tree[node].End; i++)
-            if (tree[i].Tag is Tag.A or Tag.Link && PageReader.RelIs(tree[i].Element!.GetAttribute("rel"), "license") && Address(tree[i].Element!) is { } url) return url.AbsoluteUri;
-        return CreativeCommons(node);
+        licences ??= [.. Stated((element, _) => PageReader.RelIs(element.GetAttribute("rel"), "license") ? Address(element) : null, links: true)];
+        return First(licences, node) ?? CreativeCommons(node);
+    }
+
+    // Where a licence is stated and by which address, in the page's order: found once, however many parts are asked for.
+    private IEnumerable<(int Node, string Url)> Stated(Func<IElement, string?, Uri?> licence, bool links)
+    {
+        for (var i = 0; i < tree.Count; i++)
+            if ((tree[i].Tag == Tag.A || links && tree[i].Tag == Tag.Link) && licence(tree[i].Element!, tree[i].Element!.GetAttribute("href")) is { } url) yield return (i, url.AbsoluteUri);
+    }
+
+    private string? First(List<(int Node, string Url)> stated, int node)
+    {
+        var (low, high) = (0, stated.Count);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (stated[middle].Node < node) low = middle + 1;
+            else high = middle;
+        }
+        return low < stated.Count && stated[low].Node < tree[node].End ? stated[low].Url : null;
     }
 
     private void Take(IElement element, bool isInHead, ref string? stated)
@@ -170,15 +189,9 @@ internal sealed class PageHead
 
     private string? CreativeCommons(int node)
     {
-        var seen = 0;
-        for (var i = node; i < tree[node].End && seen < MaxAnchors; i++)
-        {
-            if (tree[i].Tag != Tag.A || tree[i].Element!.GetAttribute("href") is not { } href || !href.Contains("creativecommons.org/", StringComparison.OrdinalIgnoreCase)) continue;
-            seen++;
-            if (CanonicalUrl.Parse(href, Root) is { Host: "creativecommons.org" or "www.creativecommons.org" } url
-                && (url.AbsolutePath.StartsWith("/licenses/", StringComparison.Ordinal) || url.AbsolutePath.StartsWith("/publicdomain/", StringComparison.Ordinal))) return url.AbsoluteUri;
-        }
-        return null;
+        commons ??= [.. Stated((_, href) => href?.Contains("creativecommons.org/", StringComparison.OrdinalIgnoreCase) == true && CanonicalUrl.Parse(href, Root) is { Host: "creativecommons.org" or "www.creativecommons.org" } url
+            && (url.AbsolutePath.StartsWith("/licenses/", StringComparison.Ordinal) || url.AbsolutePath.StartsWith("/publicdomain/", StringComparison.Ordinal)) ? url : null, links: false)];
+        return First(commons, node);
     }
 
     private Uri? Address(IElement link) => link.GetAttribute("href") is { } href ? CanonicalUrl.Parse(href, Root) : null;

@@ -97,7 +97,7 @@ public sealed class CleanStage(IEncoders? encoders = null) : IStage
         var intake = new PageIntake(context.Run, context.Recipe.Clean, earlier, encoder is null ? null : new TextMeaning(encoder, classifier, seed), spelling);
         var (candidates, drops, topic) = intake.Take(seed, pages, progress, token);
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, EarlierScores.DocumentsFile), intake.Documents);
-        if (context.Rescore && intake.ReadAnew > 0) context.Progress.Line($"{intake.ReadAnew} of {pages.Count} pages were not scored before and had to be read");
+        if (context.Rescore && intake.ReadAnew > 0) context.Progress.Line($"{intake.ReadAnew} of {pages.Count} pages were not scored before, or are of a host with such a page, and had to be read");
         // What was learnt about the topic's words, for people who wonder why a picture went.
         RunDirectory.WriteJson(context.Run.File(StageName.Clean, "topic-words.json"), topic.Words.Take(200).ToDictionary(pair => pair.Key, pair => Math.Round(pair.Value, 3)));
         return (candidates, drops);

@@ -15,7 +15,7 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
     /// <summary>Pages in the order of their URLs with what became of their texts; filled by <see cref="Take"/>.</summary>
     public IReadOnlyList<TextDocument> Documents { get; private set; } = [];
 
-    /// <summary>Pages that had to be read because they were not among the earlier scores.</summary>
+    /// <summary>Pages that had to be read because they, or another page of their host, were not among the earlier scores.</summary>
     public int ReadAnew { get; private set; }
 
     /// <summary>Reads <c>1-crawl/pages.jsonl</c>; candidates come in the order of page URL and place on the page.</summary>
@@ -23,13 +23,15 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
     {
         var sorted = pages.OrderBy(page => page.Url, StringComparer.Ordinal).ToList();
         var documents = new List<TextDocument>();
+        // what a host's pages have in common is told by all of them: where one is new, all are read
+        var anew = sorted.Where(page => earlier.Document(page.Id, reader.ReadBy) is null).Select(HostOf).ToHashSet(StringComparer.Ordinal);
         foreach (var page in sorted)
         {
             token.ThrowIfCancellationRequested();
-            documents.Add(Read(page));
+            documents.Add(Read(page, anew));
             progress.Advance();
         }
-        if (ReadAnew > 0) RemoveCommonLines(documents);
+        RemoveCommonLines(sorted, documents, anew);
         var read = sorted.Zip(documents, Judged).ToList();
         if (meaning is not null) Compare(read, meaning, token);
         var drops = new List<Drop>();
@@ -108,19 +110,22 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
         return new ReadPage(page, document with { Dropped = fault?.Name }, fault);
     }
 
-    private TextDocument Read(Page page)
+    private static string HostOf(Page page) => new Uri(page.FinalUrl).Host;
+
+    private TextDocument Read(Page page, HashSet<string> anew)
     {
-        if (earlier.Document(page.Id, reader.ReadBy) is { } known) return TextMeaning.Bare(known);
+        if (earlier.Document(page.Id, reader.ReadBy) is { } known && (!anew.Contains(HostOf(page)) || !File.Exists(run.Blob(page.BlobHash)))) return TextMeaning.Bare(known);
         ReadAnew++;
         return reader.Read(page);
     }
 
     // What most pages of a host have in common is the host's and no page's.
-    private void RemoveCommonLines(List<TextDocument> documents)
+    private void RemoveCommonLines(List<Page> pages, List<TextDocument> documents, HashSet<string> anew)
     {
-        foreach (var host in Enumerable.Range(0, documents.Count).GroupBy(i => new Uri(documents[i].Url).Host, StringComparer.Ordinal))
+        foreach (var host in Enumerable.Range(0, documents.Count).GroupBy(i => HostOf(pages[i]), StringComparer.Ordinal).Where(host => anew.Contains(host.Key)))
         {
-            var lines = BoilerplateLines.CommonTo([.. host.Where(i => documents[i].Text.Length > 0).Select(i => TextTokens.Of(documents[i].Text))]);
+            // as the pages have them: a slip that was corrected on one page is none of the host's differences
+            var lines = BoilerplateLines.CommonTo([.. host.Where(i => documents[i].Text.Length > 0).Select(i => TextTokens.Of(Spelling.Undo(documents[i].Text, documents[i].Spelling)))]);
             if (lines.Count == 0) continue;
             foreach (var i in host) documents[i] = reader.Without(documents[i], lines);
         }

@@ -9,6 +9,8 @@ namespace LoraFactory.Stages.Clean;
 /// <summary>Decodes each picture once, in a process of its own, and drops what is damaged, too small, too large, too long, or breaks a <see cref="PictureRule"/>.</summary>
 internal sealed class PictureChecks(RunDirectory run, CleanOptions options, EarlierScores earlier, int processes)
 {
+    private const string Unreadable = "unreadable", DecodeTimeout = "decode-timeout", DecodeCrash = "decode-crash";
+
     private sealed record Judged(string? Reason, string? Detail = null, double Value = double.NaN, double Threshold = double.NaN);
 
     /// <summary>What was seen of every picture, by hash; filled by <see cref="CheckAsync"/>.</summary>
@@ -47,7 +49,7 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, Earl
     {
         var known = earlier.Picture(blob);
         // What fell by its header was never decoded; with other thresholds it may have to be.
-        if (known is not null && (known.Measured is { MeasuredBy: MeasuredPicture.Way } || known.Fault is not null || BySize(options, known.Width, known.Height) is not null)) return known;
+        if (known is not null && !MayPass(known) && (known.Measured is { MeasuredBy: MeasuredPicture.Way } || known.Fault is not null || BySize(options, known.Width, known.Height) is not null)) return known;
         byte[] bytes;
         try
         {
@@ -55,7 +57,7 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, Earl
         }
         catch (IOException e)
         {
-            return new(blob, 0, 0, Fault: "unreadable", Detail: e.Message);
+            return new(blob, 0, 0, Fault: Unreadable, Detail: e.Message);
         }
         if (PictureHeader.Read(bytes) is not { } header) return new(blob, 0, 0, Fault: "damaged", Detail: "no readable PNG, JPEG, WebP, GIF, TIFF or BMP");
         // The header alone rules out most; nothing of these is decoded.
@@ -72,13 +74,16 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, Earl
             var reason = e.Fault switch
             {
                 PictureFault.TooLarge => "too-large",
-                PictureFault.TimedOut => "decode-timeout",
-                PictureFault.Crashed => "decode-crash",
+                PictureFault.TimedOut => DecodeTimeout,
+                PictureFault.Crashed => DecodeCrash,
                 _ => "damaged",
             };
             return score with { Fault = reason, Detail = e.Message };
         }
     }
+
+    // A disk or a decoder that failed then may not fail now.
+    private static bool MayPass(PictureScore known) => known.Fault is Unreadable or DecodeTimeout or DecodeCrash;
 
     private Judged? Judge(PictureScore score)
     {

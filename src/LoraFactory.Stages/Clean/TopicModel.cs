@@ -40,6 +40,10 @@ public sealed class TopicModel
     // Likeness of the average page off and on the topic; null when there are too few of either.
     private (double Off, double On)? _scale;
 
+    // The page that was judged last: its pictures come one after the other.
+    private TopicPage? _judged;
+    private double _likeness;
+
     /// <summary>Learns from the pages of a run. The order of the pages does not matter.</summary>
     public TopicModel(Seed seed, IReadOnlyList<TopicPage> pages)
     {
@@ -99,6 +103,7 @@ public sealed class TopicModel
 
     private void Learn(List<(HashSet<string> Features, bool? OnTopic)> pages)
     {
+        _judged = null;
         var counts = new Dictionary<string, (int On, int Off)>(StringComparer.Ordinal);
         int on = 0, off = 0;
         foreach (var (features, onTopic) in pages)
@@ -134,6 +139,12 @@ public sealed class TopicModel
 
     /// <summary>0 like the pages off the topic, 1 like those on it.</summary>
     private double Likeness(TopicPage page)
+    {
+        if (!ReferenceEquals(page, _judged)) (_judged, _likeness) = (page, Compared(page));
+        return _likeness;
+    }
+
+    private double Compared(TopicPage page)
     {
         if (_scale is not { } scale) return 1 - (1 - _seed.Of(page.Title)) * (1 - 0.5 * _seed.Of(page.Text));
         // Neighbouring topics share some words with this one, and short pages hold few: the ends of the scale are cut off.

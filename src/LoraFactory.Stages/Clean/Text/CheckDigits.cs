@@ -39,6 +39,14 @@ internal static class CheckDigits
         return sum % 10 == 0 && digits.ContainsAnyExcept(digits[0]);
     }
 
+    /// <summary>Article numbers of any even or odd length (GS1, EAN-13): weights 1 and 3 from the check digit on, a multiple of ten.</summary>
+    public static bool IsEan(ReadOnlySpan<char> digits)
+    {
+        var sum = 0;
+        for (var i = 0; i < digits.Length; i++) sum += (digits[^(i + 1)] - '0') * (i % 2 == 0 ? 1 : 3);
+        return sum % 10 == 0;
+    }
+
     /// <summary>IBAN without spaces (ISO 13616): length of its country and remainder 1 by 97.</summary>
     public static bool IsIban(ReadOnlySpan<char> iban)
     {

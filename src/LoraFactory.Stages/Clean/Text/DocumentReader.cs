@@ -7,6 +7,7 @@ namespace LoraFactory.Stages.Clean.Text;
 /// <summary>Reads a page's bytes once and measures its text by every signal. Has buffers of its own: one for each thread.</summary>
 internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning, Spelling? spelling = null)
 {
+    private const string Corrected = "spelling";
     private const int MaxPageBytes = 64 << 20;
     private readonly TextSignals signals = new();
     private readonly HashTally tally = new();
@@ -34,15 +35,18 @@ internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning, Sp
         var changes = new TextChanges();
         var tokens = cleaning.Cut(raw, changes);
         var language = tokens.Text.Length > 0 ? LanguageId.Of(tokens, document.DeclaredLanguage) : LanguageId.Of(title, document.DeclaredLanguage);
-        if (spelling is not null && language.Known == spelling.Language)
-        {
-            var (corrected, slips) = spelling.Correct(tokens.Text);
-            if (slips.Count > 0) tokens = TextTokens.Of(corrected);
-            changes.Add("spelling", slips.Count);
-            document = document with { Spelling = slips };
-        }
-        return Measured(document with { ParagraphLanguages = LanguageId.OfParagraphs(tokens, language.Known), Changes = changes.Counts }, tokens,
+        (tokens, var slips) = Spelt(tokens, language.Known, changes);
+        return Measured(document with { Spelling = slips, ParagraphLanguages = LanguageId.OfParagraphs(tokens, language.Known), Changes = changes.Counts }, tokens,
             new(language.Known, language.Share, linkDensity, adRatio));
+    }
+
+    // In the dictionary's language alone.
+    private (TextTokens Tokens, IReadOnlyList<SpellingChange> Slips) Spelt(TextTokens tokens, string language, TextChanges changes)
+    {
+        if (spelling is null || language != spelling.Language) return (tokens, []);
+        var (corrected, slips) = spelling.Correct(tokens.Text);
+        changes.Add(Corrected, slips.Count);
+        return (slips.Count > 0 ? TextTokens.Of(corrected) : tokens, slips);
     }
 
     /// <summary>The document with this text and what is measured of it.</summary>
@@ -70,12 +74,14 @@ internal sealed class DocumentReader(RunDirectory run, TextCleaning cleaning, Sp
     public TextDocument Without(TextDocument document, HashSet<ulong> lines)
     {
         var changes = new TextChanges();
-        foreach (var (name, count) in document.Changes) changes.Add(name, count);
-        if (document.Spelling.Count > 0) return document; // its changes are known by their places
-        var text = BoilerplateLines.Remove(document.Text, lines, changes);
-        if (ReferenceEquals(text, document.Text)) return document;
+        foreach (var (name, count) in document.Changes)
+            if (name != Corrected) changes.Add(name, count);
+        var before = document.Spelling.Count == 0 ? document.Text : Spelling.Undo(document.Text, document.Spelling);
+        var text = BoilerplateLines.Remove(before, lines, changes);
+        if (ReferenceEquals(text, before)) return document;
+        var (tokens, slips) = Spelt(TextTokens.Of(text), document.Language, changes);
         var origin = new TextOrigin(document.Language, document.Signal("text_language_share"), document.Signal("text_link_density"), document.Signal("text_ad_ratio"));
-        return Measured(document with { Changes = changes.Counts, ParagraphLanguages = LanguageId.OfParagraphs(text, document.Language) }, TextTokens.Of(text), origin);
+        return Measured(document with { Changes = changes.Counts, Spelling = slips, ParagraphLanguages = LanguageId.OfParagraphs(tokens, document.Language) }, tokens, origin);
     }
 
     // Of a page's furniture only what concerns its own pictures is kept.

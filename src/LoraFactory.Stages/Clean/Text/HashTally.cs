@@ -5,6 +5,9 @@ namespace LoraFactory.Stages.Clean.Text;
 /// <summary>Counts 64-bit hashes by open addressing; cleared in constant time, so that one serves millions of texts. Not for several threads at once.</summary>
 internal sealed class HashTally
 {
+    /// <summary>Slots that are kept when a text needs fewer; a page of a hundred thousand words comes with these.</summary>
+    private const int Kept = 1 << 18;
+
     private ulong[] keys = new ulong[1024];
     private int[] counts = new int[1024];
     private int[] rounds = new int[1024];
@@ -16,7 +19,7 @@ internal sealed class HashTally
     {
         used = 0;
         var size = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(1024, most * 2));
-        if (size > keys.Length)
+        if (size > keys.Length || (keys.Length > Kept && size <= Kept))
         {
             (keys, counts, rounds) = (new ulong[size], new int[size], new int[size]);
             round = 1;
@@ -27,6 +30,9 @@ internal sealed class HashTally
             round = 1;
         }
     }
+
+    /// <summary>Different hashes that there is room for.</summary>
+    public int Room => keys.Length / 2;
 
     /// <summary>Different hashes so far.</summary>
     public int Distinct => used;

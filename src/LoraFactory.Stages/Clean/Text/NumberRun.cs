@@ -44,7 +44,8 @@ internal readonly ref struct NumberRun
         var beyond = last + 1 < text.Length ? text[last + 1] : ' ';
         // Part of a longer word, number or measure: 1200x800, 12345kg, 3.14e5, 50 %.
         Touches = (char.IsLetterOrDigit(CheckedBy) && CheckedBy < 0x2e80 && !(Digits.Length == 17 && CheckedBy is 'X' or 'x' && !char.IsLetterOrDigit(beyond))) || CheckedBy is '%' or '_' or '@' or '×'
-            || (CheckedBy is ',' or '.' or '-' or '/' && char.IsLetterOrDigit(beyond));
+            || (CheckedBy is '.' or '-' or '/' && char.IsLetterOrDigit(beyond)) || (CheckedBy == ',' && char.IsAsciiDigit(beyond) && IsDecimal(text, last + 1));
+        Extension = ExtensionAt(text, last);
     }
 
     /// <summary>First character, the plus included.</summary>
@@ -70,6 +71,32 @@ internal readonly ref struct NumberRun
 
     /// <summary>Whether what follows makes it part of something else.</summary>
     public bool Touches { get; }
+
+    /// <summary>Length of an extension behind it, as in 212-555-0123x45 or … ext. 45; 0 where there is none.</summary>
+    public int Extension { get; }
+
+    // Whether what stands behind a comma goes on with the number: not after hyphens, slashes, brackets, a plus or a leading 0, which no amount has, and not where it is a number itself.
+    private bool IsDecimal(string text, int behind)
+    {
+        var end = behind;
+        while (end < text.Length && char.IsAsciiDigit(text[end])) end++;
+        return !HasPlus && !ClosesBracket && !Shape.AsSpan().ContainsAny('-', '/') && (Digits.Length == 1 || Digits[0] != '0') && end - behind < 4;
+    }
+
+    private static int ExtensionAt(string text, int last)
+    {
+        var at = last < text.Length && text[last] == ' ' ? last + 1 : last;
+        foreach (var word in (ReadOnlySpan<string>)["extension", "ext.", "ext", "x"])
+        {
+            if (string.Compare(text, at, word, 0, word.Length, StringComparison.OrdinalIgnoreCase) != 0) continue;
+            var digit = at + word.Length;
+            if (word.Length > 1 && digit < text.Length && text[digit] == ' ') digit++;
+            var end = digit;
+            while (end < text.Length && end - digit < 7 && char.IsAsciiDigit(text[end])) end++;
+            return end - digit is >= 1 and <= 6 && (end == text.Length || !char.IsLetterOrDigit(text[end])) ? end - last : 0;
+        }
+        return 0;
+    }
 
     /// <summary>Digits alone, or groups with spaces.</summary>
     public bool IsSpacedOrPlain => !HasPlus && Shape.All(c => c == ' ' || char.IsAsciiDigit(c));

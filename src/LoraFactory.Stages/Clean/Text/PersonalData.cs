@@ -16,6 +16,9 @@ internal static class PersonalData
 
     private static readonly string[] PhoneWords = ["tel", "telefon", "telephone", "teléf", "téléph", "phone", "fon", "call", "calls", "mobil", "cell", "fax", "whatsapp", "hotline", "ruf", "llam", "appel", "ring", "电话", "手机", "電話", "전화", "тел", "contact", "dial", "sms"];
 
+    // Thirteen digits are an article's number as well as an old card's.
+    private static readonly string[] CardWords = ["card", "cards", "visa", "credit", "debit", "kreditkarte", "karte", "carte", "tarjeta", "carta", "kaart", "карта", "карты", "信用卡", "银行卡", "カード", "카드"];
+
     /// <summary>The text with placeholders; the same object where there was nothing.</summary>
     public static string Replace(string text, TextChanges changes)
     {
@@ -54,10 +57,15 @@ internal static class PersonalData
     private static (string, int, int)? Email(string text, int at, int done)
     {
         var start = at;
-        while (start > done && at - start < 64 && IsLocal(text[start - 1])) start--;
+        for (var script = 0; start > done && at - start < 64 && IsLocal(text[start - 1]); start--)
+            if (LeavesScript(text[start - 1], ref script)) break; // words of another script directly before it
         while (start < at && text[start] is '.' or '-' or '\'') start++;
         var end = at + 1;
-        while (end < text.Length && end - at < MostEmail && (char.IsLetterOrDigit(text[end]) || text[end] is '.' or '-')) end++;
+        for (var (script, dots) = (0, 0); end < text.Length && end - at < MostEmail && (char.IsLetterOrDigit(text[end]) || text[end] is '.' or '-'); end++)
+        {
+            if (text[end] == '.') (script, dots) = (0, dots + 1);
+            else if (LeavesScript(text[end], ref script) && dots > 0) break; // or behind it
+        }
         while (end > at && text[end - 1] is '.' or '-') end--;
         if (start == at) return null;
         var domain = text.AsSpan(at + 1, Math.Max(0, end - at - 1));
@@ -67,6 +75,16 @@ internal static class PersonalData
         foreach (var c in top)
             if (!char.IsLetter(c)) return null;
         return FileEndings.Contains(top.ToString()) ? null : ("EMAIL", start, end - start);
+    }
+
+    // Whether a letter is of another script than the letters before it; digits and signs are of any.
+    private static bool LeavesScript(char c, ref int script)
+    {
+        var own = !char.IsLetter(c) ? 0 : c switch { < '\u0250' or (>= '\u1e00' and < '\u1f00') => 1, >= '\u2e80' => 2, _ => 3 + c / 0x100 };
+        if (own == 0 || own == script) return false;
+        if (script != 0) return true;
+        script = own;
+        return false;
     }
 
     private static bool IsLocal(char c) => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '%' or '+' or '-' or '\'' || (c >= 0xa0 && char.IsLetter(c));
@@ -102,20 +120,20 @@ internal static class PersonalData
     private static (string, int, int)? Judge(string text, NumberRun run, int done)
     {
         var (digits, start, length) = (run.Digits, run.Start, run.Length);
-        if (run.Touches) return null;
-        if (!run.HasPlus)
+        if (run.Touches && run.Extension == 0) return null;
+        if (!run.HasPlus && !run.Touches)
         {
             if (run.Length == digits.Length && digits.Length == 17 && run.CheckedBy is 'X' or 'x' && CheckDigits.IsChineseId(digits + "X")) return ("ID", start, length + 1);
             if (run.Length == digits.Length && digits.Length == 18 && CheckDigits.IsChineseId(digits)) return ("ID", start, length);
             if (run.Shape is "3-2-4" && CheckDigits.IsSocialSecurity(digits)) return ("ID", start, length);
             if (run.Shape is "3.3.3-2" && CheckDigits.IsCpf(digits)) return ("ID", start, length);
             if (digits.Length == 15 && run.IsSpacedOrPlain && CheckDigits.IsFrenchId(digits)) return ("ID", start, length);
-            if (run.IsCardShape && CheckDigits.IsCard(digits)) return ("CARD", start, length);
+            if (run.IsCardShape && CheckDigits.IsCard(digits) && !(digits.Length == 13 && CheckDigits.IsEan(digits) && !Says(text, start, CardWords))) return ("CARD", start, length);
             if (run.IsSpacedOrPlain && NamedId(text, start, digits)) return ("ID", start, length);
         }
         if (!run.IsPhoneShape) return null;
-        if (start > done && text[start - 1] == '(' && run.ClosesBracket) return ("PHONE", start - 1, length + 1);
-        return run.HasPlus || run.IsNorthAmerican || Says(text, start, PhoneWords) ? ("PHONE", start, length) : null;
+        if (start > done && text[start - 1] == '(' && run.ClosesBracket) return ("PHONE", start - 1, length + 1 + run.Extension);
+        return run.HasPlus || run.IsNorthAmerican || Says(text, start, PhoneWords) ? ("PHONE", start, length + run.Extension) : null;
     }
 
     // Numbers whose form is that of any other: a word before them has to name them.

@@ -39,6 +39,18 @@ public partial class MainTextTests
     }
 
     [Fact]
+    public void A_picture_that_also_stands_in_the_text_is_no_furniture_but_an_advertisement_stays_one()
+    {
+        var reading = Read("""
+            <html><body><article><p>The mill stands by the river, and its wheel has turned since the year in which it was built.</p>
+            <img src="/mill.png"><img src="/buy.png"><img srcset="/large.png 2x, /small.png 1x"></article>
+            <aside><img src="/mill.png"><img src="/other.png"><img src="/small.png"></aside><div class="ad-slot"><img src="/buy.png"></div></body></html>
+            """);
+        Assert.Equal(["http://example.test/buy.png", "http://example.test/other.png"], reading.Furniture.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal("advertisement", reading.Furniture["http://example.test/buy.png"]);
+    }
+
+    [Fact]
     public void Chinese_text_is_found()
     {
         var reading = Read("<html lang=zh><body><nav><a href=/>首页</a></nav><main><p>蓝图是一种用白线画在蓝色底子上的工程图。绘图员先在透明纸上描好线条，再把它放在感光纸上晒。</p></main></body></html>");

@@ -54,6 +54,19 @@ public class PageReaderTests
     }
 
     [Fact]
+    public void Figures_within_figures_and_many_beside_each_other_have_their_own_licence_and_caption()
+    {
+        var nested = string.Concat(Enumerable.Range(0, 200).Select(i => $"<figure><img src=n{i}.png>")) + "<figcaption>the innermost</figcaption><a rel=license href=/deep>x</a>" + string.Concat(Enumerable.Repeat("</figure>", 200));
+        var beside = string.Concat(Enumerable.Range(0, 200).Select(i => $"<figure><img src=b{i}.png><figcaption>number {i}</figcaption><a href='https://creativecommons.org/licenses/by/{i % 4 + 1}.0/'>x</a></figure>"));
+        var reading = PageReader.Read($"<!doctype html><body><article>{nested}{beside}<figure><img src=last.png></figure></article>", Address);
+        var figures = reading.Figures.ToDictionary(f => f.Url.AbsolutePath[5..], StringComparer.Ordinal);
+        Assert.Equal(401, figures.Count);
+        Assert.All(Enumerable.Range(0, 200), i => Assert.Equal(("the innermost", "http://a.test/deep"), (figures[$"n{i}.png"].Caption, figures[$"n{i}.png"].Licence)));
+        Assert.All(Enumerable.Range(0, 200), i => Assert.Equal(($"number {i}", $"https://creativecommons.org/licenses/by/{i % 4 + 1}.0/"), (figures[$"b{i}.png"].Caption, figures[$"b{i}.png"].Licence)));
+        Assert.Equal(("", reading.Licence), (figures["last.png"].Caption, figures["last.png"].Licence));
+    }
+
+    [Fact]
     public void Captions_are_in_the_main_text_and_not_in_the_prose()
     {
         var reading = Read(Article.Replace("FIGURE", "<figure><img src=w.png><figcaption>The wheel, seen from the bridge.</figcaption></figure><div class=wp-caption><img src=x.png><p class=wp-caption-text>The weir</p></div>", StringComparison.Ordinal));

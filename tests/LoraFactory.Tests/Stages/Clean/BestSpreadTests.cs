@@ -38,6 +38,52 @@ public sealed class BestSpreadTests
         Assert.Equal(["3", "4"], candidates.Select(c => c.PictureUrl));
     }
 
+    // The same choice as by comparing every picture with every one that was taken, on sets with ties.
+    [Fact]
+    public void The_choice_is_that_of_the_plain_greedy_one()
+    {
+        var random = new Random(5);
+        for (var trial = 0; trial < 60; trial++)
+        {
+            var n = random.Next(2, 60);
+            var made = Enumerable.Range(0, n).Select(i => (Candidate: Make($"{i:00}", random.NextDouble()), Vector: Enumerable.Range(0, 4).Select(_ => (float)random.NextDouble() - 0.5f).ToArray())).ToList();
+            for (var i = 3; i < n; i += 5) made[i] = (made[i].Candidate with { TextSignals = made[i - 1].Candidate.TextSignals }, [.. made[i - 1].Vector]); // the same picture twice
+            foreach (var (_, v) in made)
+            {
+                var length = MathF.Max(1e-3f, MathF.Sqrt(v.Sum(x => x * x)));
+                for (var k = 0; k < v.Length; k++) v[k] /= length;
+            }
+            var count = random.Next(1, n);
+            var candidates = made.ConvertAll(m => m.Candidate);
+            var expected = PlainGreedy(candidates, count, made.ConvertAll(m => m.Vector));
+            var drops = BestSpread.Narrow(candidates, count, made.ConvertAll(m => m.Vector));
+            Assert.Equal(expected, candidates.Select(c => c.PictureUrl));
+            Assert.Equal(n - count, drops.Count);
+            Assert.All(drops, d => Assert.True(d.Value <= d.Threshold));
+        }
+    }
+
+    private static List<string> PlainGreedy(List<Candidate> candidates, int count, List<float[]> vectors)
+    {
+        var mean = Enumerable.Range(0, 4).Select(k => vectors.Sum(v => v[k]) / vectors.Count).ToArray();
+        var spread = vectors.ConvertAll(v =>
+        {
+            var centred = v.Select((x, k) => x - mean[k]).ToArray();
+            var length = MathF.Sqrt(centred.Sum(x => x * x));
+            return length > 1e-6f ? [.. centred.Select(x => x / length)] : centred;
+        });
+        var nearest = new double[vectors.Count];
+        var taken = new HashSet<int>();
+        while (taken.Count < count)
+        {
+            double Value(int i) => 0.5 * (0.6 * candidates[i].TextSignals["relevance"] + 0.2) - 0.5 * nearest[i];
+            var best = Enumerable.Range(0, vectors.Count).Where(i => !taken.Contains(i)).OrderByDescending(Value).ThenBy(i => candidates[i], Candidate.BestFirst).First();
+            taken.Add(best);
+            for (var i = 0; i < vectors.Count; i++) nearest[i] = Math.Max(nearest[i], spread[i].Zip(spread[best]).Sum(p => p.First * p.Second));
+        }
+        return [.. candidates.Where((_, i) => taken.Contains(i)).Select(c => c.PictureUrl)];
+    }
+
     private static Candidate Make(string name, double relevance) => new()
     {
         PageId = "p",

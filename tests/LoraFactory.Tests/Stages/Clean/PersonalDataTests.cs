@@ -23,6 +23,20 @@ public sealed class PersonalDataTests
     [InlineData("Steuer-ID 86095742719; CPF 111.444.777-35", "Steuer-ID [ID]; CPF [ID]")]
     [InlineData("Aadhaar 9999 4105 7058", "Aadhaar [ID]")]
     [InlineData("from 8.8.8.8 and 2001:4860:4860::8888 at night", "from [IP] and [IP] at night")]
+    [InlineData("Call 212-555-0123,ask for Ann", "Call [PHONE],ask for Ann")]
+    [InlineData("Tel. 030 1234567,0171 2345678", "Tel. [PHONE],[PHONE]")]
+    [InlineData("(212) 555-0123,(212) 555-0124", "[PHONE],[PHONE]")]
+    [InlineData("Cards 4111 1111 1111 1111,5555 5555 5555 4444", "Cards [CARD],[CARD]")]
+    [InlineData("+49 30 1234567,+1-212-555-0123", "[PHONE],[PHONE]")]
+    [InlineData("BSN 111222333,geboren", "BSN [ID],geboren")]
+    [InlineData("Call 212-555-0123x45 or 212-555-0123 x4567.", "Call [PHONE] or [PHONE].")]
+    [InlineData("+442079460958x12 or tel. 030 1234567 ext. 8", "[PHONE] or tel. [PHONE]")]
+    [InlineData("(212) 555-0123 extension 901", "[PHONE]")]
+    [InlineData("写信给anna@site.example请尽快回复我们的朋友，谢谢大家的帮助和支持", "写信给[EMAIL]请尽快回复我们的朋友，谢谢大家的帮助和支持")]
+    [InlineData("メールはtaro.yamada@mail.example.jpまで", "メールは[EMAIL]まで")]
+    [InlineData("пишитеanna@site.exampleсегодня", "пишите[EMAIL]сегодня")]
+    [InlineData("почта@пример.рф и jörg.müller@büro.example", "[EMAIL] и [EMAIL]")]
+    [InlineData("Visa card 4006381000093 and Visa 4222222222222", "Visa card [CARD] and Visa [CARD]")]
     public void What_names_a_person_or_an_account_gets_a_placeholder(string text, string expected) => Assert.Equal(expected, Replace(text));
 
     [Theory]
@@ -43,6 +57,9 @@ public sealed class PersonalDataTests
     [InlineData("the years 1066 1485 1603 1714, lines 100-200")]
     [InlineData("lot 86095742718 and invoice 111222333 and order 999941057058")]
     [InlineData("scale 1:100, 1/4-20 thread, DIN 476-2, ISO 216:2007, RFC 9309")]
+    [InlineData("1234567,89 and 12 500 000,50 and 4111111111111111,5")]
+    [InlineData("1200x800, 1920x1080x24, 2125550x12, 300x5")]
+    [InlineData("EAN 4006381000093, article 4006381000192")]
     public void What_only_looks_like_it_stays(string text) => Assert.Equal(text, Replace(text));
 
     [Fact]

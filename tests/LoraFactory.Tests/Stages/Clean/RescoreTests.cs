@@ -42,6 +42,53 @@ public sealed class RescoreTests
     }
 
     [Fact]
+    public async Task Pages_that_were_added_bring_their_host_s_lines_with_them()
+    {
+        var (fresh, run) = (new RunDirectory(TestData.NewFolder()), new RunDirectory(TestData.NewFolder()));
+        foreach (var one in new[] { fresh, run }) Site(one, 12);
+        await CleanAsync(fresh, Mild);
+        Site(run, 9);
+        await CleanAsync(run, Mild);
+        Assert.DoesNotContain("Opening hours of the museum", File.ReadAllText(run.File(StageName.Clean, EarlierScores.DocumentsFile)), StringComparison.Ordinal);
+        Site(run, 12); // three more of the same host
+        await CleanAsync(run, Mild, rescore: true);
+        Assert.Equal(File.ReadAllText(fresh.File(StageName.Clean, EarlierScores.DocumentsFile)), File.ReadAllText(run.File(StageName.Clean, EarlierScores.DocumentsFile)));
+    }
+
+    // One host whose every page has the same short line in its text, and pictures of its own.
+    private static void Site(RunDirectory run, int count)
+    {
+        DemoPages.Crawl(run, Topic);
+        var path = run.File(StageName.Crawl, "pages.jsonl");
+        var model = RunDirectory.ReadLines<Page>(path).First(p => p.Pictures.Any(i => i.BlobHash is not null));
+        RunDirectory.WriteLines(path, RunDirectory.ReadLines<Page>(path).ToList().Concat(Enumerable.Range(0, count).Select(i =>
+        {
+            var url = $"http://museum.test/{i:00}.html";
+            var words = string.Join(' ', Enumerable.Range(0, 60).Select(k => $"thing{i * 60 + k}"));
+            var html = $"<!doctype html><html lang=en><title>Blueprint {i}</title><body><article><h1>Blueprint {i}</h1><p>The blueprint drawing of this house shows {words} and the plan of its walls, as they were built.</p><p>Opening hours of the museum</p><p>It was drawn for the owner, who kept it in the cellar with {i} others until the house was sold again.</p></article>";
+            var hash = run.PutBlob(System.Text.Encoding.UTF8.GetBytes(html));
+            return model with { Id = ContentId.Of(url, hash), Url = url, FinalUrl = url, BlobHash = hash, Title = $"Blueprint {i}", Pictures = [] };
+        })).ToList());
+    }
+
+    [Theory]
+    [InlineData("unreadable")]
+    [InlineData("decode-crash")]
+    [InlineData("decode-timeout")]
+    [InlineData("damaged")]
+    public async Task A_fault_that_may_pass_is_looked_at_again(string fault)
+    {
+        var run = new RunDirectory(TestData.NewFolder());
+        DemoPages.Crawl(run, Topic);
+        await CleanAsync(run, Mild);
+        var blob = CleanStageTests.Records(run)[0].BlobHash;
+        var path = run.File(StageName.Clean, EarlierScores.PicturesFile);
+        RunDirectory.WriteLines(path, RunDirectory.ReadLines<PictureScore>(path).ToList().Select(p => p.Blob == blob ? p with { Measured = null, Fault = fault, Detail = "as it was then" } : p).ToList());
+        await CleanAsync(run, Mild with { MinRelevance = 0.11 }, rescore: true);
+        Assert.Equal(fault != "damaged", CleanStageTests.Records(run).Any(r => r.BlobHash == blob));
+    }
+
+    [Fact]
     public async Task Pictures_that_fell_by_their_header_are_decoded_when_they_are_wanted_and_the_line_takes_the_stage_for_done()
     {
         var run = new RunDirectory(TestData.NewFolder());

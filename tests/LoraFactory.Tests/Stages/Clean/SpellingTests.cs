@@ -40,6 +40,23 @@ public sealed class SpellingTests
     }
 
     [Fact]
+    public void A_corrected_text_loses_its_host_s_lines_too_and_can_still_be_undone()
+    {
+        using var spelling = Open();
+        var run = new RunDirectory(TestData.NewFolder());
+        var reader = new DocumentReader(run, new TextCleaning(new()), spelling);
+        const string furniture = "Our museum is opend daily", first = "The draftsman recieved the plan, and kept it until the house was sold; he showed it to nobody but his wife and the builder.", last = "It was thought to be seperate from the others, which he had drawn for the city and for the church in the same year.";
+        var document = reader.OfText(new TextDocument { Id = "d", Url = "http://a.test/", ReadBy = "", DeclaredLanguage = "en" }, $"{first}\n{furniture}\n{last}", "Plan", 0, 0);
+        Assert.Contains(document.Spelling, s => s.Was == "recieved");
+        var without = reader.Without(document, [TextTokens.HashOfLine(furniture)]);
+        Assert.DoesNotContain("museum", without.Text, StringComparison.Ordinal);
+        Assert.Equal(["recieved", "seperate"], without.Spelling.Select(s => s.Was));
+        Assert.Equal($"{first}\n{last}", Spelling.Undo(without.Text, without.Spelling));
+        Assert.Equal((2, 1), (without.Changes["spelling"], without.Changes["common_lines"]));
+        Assert.Same(without, reader.Without(without, [TextTokens.HashOfLine(furniture)]));
+    }
+
+    [Fact]
     public void A_dictionary_that_is_not_there_is_said_before_anything_runs()
     {
         Assert.Null(Spelling.Of("", []));

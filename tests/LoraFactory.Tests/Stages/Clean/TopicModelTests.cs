@@ -76,6 +76,21 @@ public class TopicModelTests
         Assert.Equal(forwards, backwards);
     }
 
+    [Fact]
+    public void A_page_is_compared_with_the_topic_once_and_not_for_each_of_its_pictures()
+    {
+        var model = new TopicModel(Seed, Pages(12, 12));
+        var page = Pages(1, 0)[0];
+        page = page with { Text = string.Join(' ', Enumerable.Repeat(page.Text, 1000)) };
+        var first = model.Judge("a tender", "", page);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 100; i++) Assert.Equal(first, model.Judge("a tender", "", page));
+        var perPicture = (GC.GetAllocatedBytesForCurrentThread() - before) / 100;
+        Assert.True(perPicture < 20_000, $"{perPicture} bytes a picture, where the page's words alone are {page.Text.Length}");
+        Assert.NotEqual(first, model.Judge("a tender", "", Pages(0, 1)[0])); // another page is another
+        Assert.Equal(first, model.Judge("a tender", "", page with { }));
+    }
+
     private static IReadOnlyList<TopicPage> Pages(int on, int off) =>
     [
         .. Enumerable.Range(0, on).Select(i => new TopicPage($"Steam locomotive {i}",
