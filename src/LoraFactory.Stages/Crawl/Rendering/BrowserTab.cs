@@ -129,8 +129,7 @@ internal sealed class BrowserTab
         {
             var answer = await requests!.AnswerAsync(paused, token);
             var id = paused.GetProperty("requestId").GetString();
-            if (answer.Status == 0) await CallAsync("Fetch.failRequest", new { requestId = id, errorReason = "Aborted" });
-            else await CallAsync("Fetch.fulfillRequest", new { requestId = id, responseCode = answer.Status, responseHeaders = answer.Headers.Select(h => new { name = h.Key, value = h.Value }).ToArray(), body = answer.Body });
+            if (answer.Status == 0 || !await GivenAsync(id, answer)) await CallAsync("Fetch.failRequest", new { requestId = id, errorReason = "Aborted" });
             if (requests.WasLedAway) RunAhead(); // the load that it broke off never ends
         }
         catch (Exception e) when (e is DevToolsException or BrowserGoneException or OperationCanceledException)
@@ -144,6 +143,20 @@ internal sealed class BrowserTab
         finally
         {
             Interlocked.Decrement(ref pending);
+        }
+    }
+
+    // False where the browser does not take the answer: a field of it may be malformed.
+    private async Task<bool> GivenAsync(string? id, ResourceAnswer answer)
+    {
+        try
+        {
+            await CallAsync("Fetch.fulfillRequest", new { requestId = id, responseCode = answer.Status, responseHeaders = answer.Headers.Select(h => new { name = h.Key, value = h.Value }).ToArray(), body = answer.Body });
+            return true;
+        }
+        catch (DevToolsException)
+        {
+            return false;
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using LoraFactory.Flow;
 using LoraFactory.Pages;
@@ -8,17 +9,18 @@ namespace LoraFactory.Stages.Crawl.Rendering;
 /// <summary>
 /// Renders pages in headless Chromium. The browser reaches nobody: what pages ask for is fetched by the crawl, under its rules, and handed over a pipe
 /// (<see cref="TabRequests"/>). One browser serves the whole crawl; it is replaced after some hundred pages, and when it ends or hangs, and the pages
-/// that were open in it are rendered once more.
+/// that were open in it are rendered once more, each in a browser of its own.
 /// </summary>
 public sealed class PageRenderer : IAsyncDisposable
 {
-    private const int PagesOfABrowser = 300, Tries = 2, MostTabs = 4;
+    private const int PagesOfABrowser = 300, MostTabs = 4;
 
     private readonly CrawlOptions options;
     private readonly PageResources resources;
     private readonly string program;
     private readonly SemaphoreSlim tabs = new(Math.Clamp(Environment.ProcessorCount, 1, MostTabs));
     private readonly SemaphoreSlim choosing = new(1, 1);
+    private readonly ConcurrentDictionary<Chromium, bool> running = new();
     private Chromium? current;
     private Confinement? confinement;
 
@@ -36,8 +38,8 @@ public sealed class PageRenderer : IAsyncDisposable
         program = ChromiumProgram.Find() ?? throw new LoraException($"crawl.render: {ChromiumProgram.Missing}");
     }
 
-    /// <summary>Number of the browser's process, 0 while there is none.</summary>
-    public int ProcessId => current?.ProcessId ?? 0;
+    /// <summary>Numbers of the browsers' processes: one, and one more for each page that is rendered alone.</summary>
+    public IReadOnlyList<int> ProcessIds => [.. running.Keys.Select(browser => browser.ProcessId)];
 
     /// <summary>Starts the browser, so that a crawl that cannot render says so at once.</summary>
     /// <returns>What it is and how it is shut in, in words.</returns>
@@ -71,23 +73,20 @@ public sealed class PageRenderer : IAsyncDisposable
         await tabs.WaitAsync(token);
         try
         {
-            for (var tried = 1; ; tried++)
+            var browser = await EnterAsync(token);
+            try
             {
-                var browser = await EnterAsync(token);
-                try
-                {
-                    return await BrowserTab.RenderAsync(browser.DevTools, page, resources, limits, token);
-                }
-                catch (BrowserGoneException e)
-                {
-                    browser.DevTools.Close();
-                    if (tried == Tries) return new(null, page.FinalUrl, [], e.Message);
-                }
-                finally
-                {
-                    await LeaveAsync(browser);
-                }
+                return await BrowserTab.RenderAsync(browser.DevTools, page, resources, limits, token);
             }
+            catch (BrowserGoneException)
+            {
+                browser.DevTools.Close();
+            }
+            finally
+            {
+                await LeaveAsync(browser);
+            }
+            return await AloneAsync(page, limits, token);
         }
         finally
         {
@@ -95,11 +94,35 @@ public sealed class PageRenderer : IAsyncDisposable
         }
     }
 
+    // Whichever page it was that ended the browser: once more in one of its own, where it can harm no other.
+    private async Task<RenderedPage> AloneAsync(Fetched page, RenderLimits limits, CancellationToken token)
+    {
+        var browser = await NewAsync(token);
+        try
+        {
+            return await BrowserTab.RenderAsync(browser.DevTools, page, resources, limits, token);
+        }
+        catch (BrowserGoneException e)
+        {
+            return new(null, page.FinalUrl, [], e.Message);
+        }
+        finally
+        {
+            End(browser);
+        }
+    }
+
+    private void End(Chromium browser)
+    {
+        running.TryRemove(browser, out _);
+        browser.Dispose();
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await choosing.WaitAsync();
-        current?.Dispose();
+        if (current is not null) End(current);
         current = null;
         choosing.Release();
     }
@@ -112,7 +135,7 @@ public sealed class PageRenderer : IAsyncDisposable
             if (current is { } old && (!old.IsAlive || old.Opened >= PagesOfABrowser))
             {
                 current = null;
-                if (old.Open == 0) old.Dispose();
+                if (old.Open == 0) End(old);
             }
             current ??= await NewAsync(token);
             current.Opened++;
@@ -128,7 +151,7 @@ public sealed class PageRenderer : IAsyncDisposable
     private async Task LeaveAsync(Chromium browser)
     {
         await choosing.WaitAsync(CancellationToken.None);
-        if (--browser.Open == 0 && browser != current) browser.Dispose();
+        if (--browser.Open == 0 && browser != current) End(browser);
         choosing.Release();
     }
 
@@ -143,6 +166,7 @@ public sealed class PageRenderer : IAsyncDisposable
             if (browser is not null)
             {
                 confinement = way;
+                running[browser] = true;
                 return browser;
             }
             said = words;

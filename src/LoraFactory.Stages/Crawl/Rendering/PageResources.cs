@@ -26,7 +26,7 @@ internal sealed record ResourceAnswer(int Status, IReadOnlyList<KeyValuePair<str
 internal sealed class PageResources(CrawlOptions options, PageFetcher fetcher, HostGates gates, RobotsCache robots, Func<string, Refusal?> withdrawn, TimeProvider clock)
 {
     private const long MostKept = 64 << 20;
-    // A host that asks to be left alone for longer is not waited for.
+    // A host that asks to be left alone for so much longer than its usual pause is not waited for.
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(10);
 
     // Fields that a browser needs to use an answer; what sets cookies, names other servers to report to or asks for more is not handed on.
@@ -55,7 +55,7 @@ internal sealed class PageResources(CrawlOptions options, PageFetcher fetcher, H
         var order = new FetchOrder(accept, maxBytes,
             async (hop, stop) =>
             {
-                if (gates.RestOf(hop.Host) > LongestRest) return new("resting", $"{hop.Host} asks to be left alone");
+                if (gates.RestOf(hop.Host) - gates.PauseOf(hop.Host) > LongestRest) return new("resting", $"{hop.Host} asks to be left alone");
                 if (withdrawn(hop.AbsoluteUri) is { } gone) return gone;
                 if (await robots.JudgeAsync(hop, stop) is { } denied) return denied;
                 policy = await robots.OfAsync(hop, stop);

@@ -59,7 +59,11 @@ public sealed class RenderingTests
             ("a.test", "/robots.txt") => "User-agent: *\nDisallow: /private\n",
             ("a.test", "/") => ScriptedWeb.Shell(Intruder.Replace("PORT", $"{elsewhere.Port}", StringComparison.Ordinal)),
             ("a.test", "/allowed.json") => "\"open\"",
-            ("a.test", "/stream.json") => "~Content-Type: text/event-stream\n\ndata: x\n\n",
+            ("a.test", "/moved.js") => "~Status: 302 Found\nLocation: /lib/now.js\n\n",
+            ("a.test", "/lib/now.js") => "root.append('[src:' + import.meta.url + ']')",
+            ("a.test", "/to-closed.json") => "~Status: 302 Found\nLocation: http://closed.test/data.json\n\n",
+            ("a.test", "/to-port.json") => $"~Status: 307 Temporary Redirect\nLocation: http://127.0.0.1:{elsewhere.Port}/\n\n",
+            ("a.test", "/to-file.json") => "~Status: 301 Moved\nLocation: file:///etc/passwd\n\n",
             ("api.test", "/shared.json") => "~Access-Control-Allow-Origin: http://a.test\n\n\"shared\"",
             ("api.test", "/own.json") => "\"own\"",
             ("api.test", "/noai.json") => "~Access-Control-Allow-Origin: *\nX-Robots-Tag: noai\n\n\"opted out\"",
@@ -67,17 +71,17 @@ public sealed class RenderingTests
         });
         await web.CrawlAsync(o => o with { MaxPages = 1, MaxPictures = 0 });
         var text = web.Text(Assert.Single(web.Pages));
-        foreach (var kept in new[] { "[allowed:\"open\"]", "[shared:\"shared\"]", "[done]" }) Assert.Contains(kept, text, StringComparison.Ordinal);
+        foreach (var kept in new[] { "[allowed:\"open\"]", "[shared:\"shared\"]", "[src:http://a.test/lib/now.js]", "[done]" }) Assert.Contains(kept, text, StringComparison.Ordinal);
         foreach (var name in Refused) Assert.Contains($"[{name}:refused]", text, StringComparison.Ordinal);
         Assert.Empty(elsewhere.Heads);
         // own.json was asked, as of any host, but is not shown to a page of another origin; noai.json says what it does in its answer
-        Assert.Equal(["GET a.test/", "GET a.test/allowed.json", "GET api.test/noai.json", "GET api.test/own.json", "GET api.test/shared.json"], web.Asked.Order(StringComparer.Ordinal));
+        Assert.Equal(["GET a.test/", "GET a.test/allowed.json", "GET a.test/lib/now.js", "GET a.test/moved.js", "GET a.test/to-closed.json", "GET a.test/to-file.json", "GET a.test/to-port.json", "GET api.test/noai.json", "GET api.test/own.json", "GET api.test/shared.json"], web.Asked.Order(StringComparer.Ordinal));
         Assert.Contains(web.Heads, h => h.Contains("GET /shared.json", StringComparison.Ordinal) && h.Contains("Origin: http://a.test\r\n", StringComparison.Ordinal));
         Assert.DoesNotContain(web.Heads, h => h.Contains("Cookie", StringComparison.OrdinalIgnoreCase));
         Assert.Contains(web.Drops, d => d.What == "http://closed.test/led-away"); // where it wanted to go is a link like any other
     }
 
-    private static readonly string[] Refused = ["metadata", "robots", "private", "file", "port", "name", "loopback", "post", "preflight", "own", "noai", "stream", "head"];
+    private static readonly string[] Refused = ["metadata", "robots", "private", "file", "port", "name", "loopback", "post", "preflight", "own", "noai", "stream", "head", "to-closed", "to-port", "to-file"];
 
     // Everything by which a page can try to get out; each outcome is written into the page.
     private const string Intruder = """
@@ -99,7 +103,9 @@ public sealed class RenderingTests
         const sheet = document.createElement('link'); sheet.rel = 'stylesheet'; sheet.href = '/sheet.css'; document.head.append(sheet);
         window.open('/popup'); window.open('http://127.0.0.1:PORT/popup');
         const form = document.createElement('form'); form.method = 'post'; form.action = '/form'; document.body.append(form); form.submit();
-        Promise.all([
+        const moved = document.createElement('script'); moved.type = 'module'; moved.src = '/moved.js'; document.body.append(moved);
+        Promise.all([new Promise(r => moved.onload = r),
+          ask('to-closed', '/to-closed.json', { mode: 'no-cors' }), ask('to-port', '/to-port.json', { mode: 'no-cors' }), ask('to-file', '/to-file.json', { mode: 'no-cors' }),
           ask('allowed', '/allowed.json'), ask('shared', 'http://api.test/shared.json'), ask('own', 'http://api.test/own.json'), ask('noai', 'http://api.test/noai.json'),
           ask('metadata', 'http://169.254.169.254/latest/meta-data/', { mode: 'no-cors' }), ask('robots', 'http://closed.test/data.json', { mode: 'no-cors' }), ask('private', '/private/data.json'),
           ask('file', 'file:///etc/passwd'), ask('port', 'http://127.0.0.1:PORT/', { mode: 'no-cors' }), ask('name', 'http://localhost:PORT/'), ask('loopback', 'http://[::1]:PORT/'),
@@ -122,6 +128,7 @@ public sealed class RenderingTests
             ["/string"] = "root.append('x'.repeat(200e6));",
             ["/arrays"] = "const all = []; for (;;) all.push(new Array(10000).fill(Math.random()));",
             ["/document"] = "document.write('<p>'.repeat(3e6));",
+            ["/post"] = "root.append('drawn before the post'); fetch('/p', { method: 'POST', body: 'x'.repeat(60e6) }).catch(() => 0);",
             ["/good"] = "root.append('drawings that came by script');",
         };
         await using var web = new ScriptedWeb((_, path) => path == "/"
@@ -132,7 +139,7 @@ public sealed class RenderingTests
         foreach (var (path, words) in new[] { ("/loop", "before the loop"), ("/late-loop", "before the late loop"), ("/promises", "before the promises"), ("/alerts", "before the alerts"), ("/reload", "before the reload"), ("/requests", "before the requests"), ("/good", "came by script") })
             Assert.Contains(words, kept[path], StringComparison.Ordinal);
         var failed = web.Drops.Where(d => d.Reason == "render-failed").Select(d => new Uri(d.What).AbsolutePath).Order(StringComparer.Ordinal);
-        Assert.Equal(["/arrays", "/document", "/grows", "/string"], failed);
+        Assert.Equal(["/arrays", "/document", "/grows", "/post", "/string"], failed);
         Assert.InRange(web.Asked.Count(a => a.Contains("/r.json", StringComparison.Ordinal)), 1, 100);
         Assert.Equal(pages.Count + 1, web.Asked.Count(a => !a.Contains("/r.json", StringComparison.Ordinal)));
     }

@@ -11,7 +11,7 @@ internal sealed class ScriptedWeb : IAsyncDisposable
     private readonly TemporaryFolder folder = new();
     private readonly LoopbackServer server;
 
-    /// <summary>A web that answers a path with what is given; with 404 where nothing is. "HEADER: value" lines go before an empty line.</summary>
+    /// <summary>A web that answers a path with what is given; with 404 where nothing is. Lines of the head go before an empty line, after "~"; "Status: 302 Found" among them is its status.</summary>
     public ScriptedWeb(Func<string, string, string?> answer)
     {
         Assert.SkipWhen(ChromiumProgram.Find() is null, "there is no Chromium here");
@@ -20,8 +20,9 @@ internal sealed class ScriptedWeb : IAsyncDisposable
             var path = head.Split(' ')[1];
             var text = path.EndsWith("robots.txt", StringComparison.Ordinal) ? answer(Host(head), path) ?? "" : path.StartsWith("/.well-known", StringComparison.Ordinal) ? null : answer(Host(head), path);
             var (fields, body) = text?.Split("\n\n", 2) is [var before, var after] && before.StartsWith('~') ? (before[1..].ReplaceLineEndings("\r\n") + "\r\n", after) : ("", text);
+            var status = fields.Split("\r\n").FirstOrDefault(f => f.StartsWith("Status: ", StringComparison.Ordinal))?[8..] ?? "200 OK";
             var type = path.EndsWith(".js", StringComparison.Ordinal) ? "text/javascript" : path.EndsWith(".json", StringComparison.Ordinal) ? "application/json" : "text/html; charset=utf-8";
-            await stream.WriteAsync(Encoding.UTF8.GetBytes(body is null ? "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" : $"HTTP/1.1 200 OK\r\nContent-Type: {type}\r\n{fields}Connection: close\r\n\r\n{body}"), token);
+            await stream.WriteAsync(Encoding.UTF8.GetBytes(body is null ? "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" : $"HTTP/1.1 {status}\r\nContent-Type: {type}\r\n{fields}Connection: close\r\n\r\n{body}"), token);
         });
     }
 
