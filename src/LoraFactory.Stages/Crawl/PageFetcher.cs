@@ -123,8 +123,8 @@ public sealed class PageFetcher : IDisposable
     {
         using var turn = await gates.EnterAsync(url.Host, gates.HasAddressPause ? await guard.AddressAsync(url.Host, url.Port, token) : null, token);
         var began = clock.GetTimestamp();
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-        limit.CancelAfter(TimeSpan.FromSeconds(options.TimeoutSeconds));
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(options.TimeoutSeconds), clock);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(token, timeout.Token);
         try
         {
             using var request = Request(url, order);

@@ -45,7 +45,10 @@ internal static class CrawlBench
         return command;
     }
 
-    private sealed record CrawlSettings(int Concurrency, bool Pictures, string? Keep);
+    private sealed record CrawlSettings(int Concurrency, bool Pictures, string? Keep)
+    {
+        public double Speedup { get; init; } = 1;
+    }
 
     private static async Task<int> ServeAsync(WebShape shape, CommandWorld world, CancellationToken token)
     {
@@ -77,9 +80,11 @@ internal static class CrawlBench
                 AllowPrivateHosts = [.. Enumerable.Range(0, shape.Hosts).Select(GeneratedWeb.HostName)],
                 Resolve = [.. web.Resolve(port)],
                 DelaySeconds = shape.Pause,
-                TimeoutSeconds = 5,
+                TimeoutSeconds = 5 * shape.Speedup,
             };
+            settings = settings with { Speedup = shape.Speedup };
             var fields = new JsonObject { ["pages"] = shape.Pages, ["hosts"] = shape.Hosts, ["seed"] = shape.Seed, ["latency_ms"] = shape.LatencyMs, ["failure_rate"] = shape.FailureRate, ["trap_rate"] = shape.TrapRate, ["delay_s"] = shape.Pause };
+            if (shape.Speedup > 1) fields["speedup"] = shape.Speedup;
             var line = await MeasureAsync(fields, web.Url(0), options, expected, settings, world, token);
             server.StandardInput.Close();
             var seen = JsonSerializer.Deserialize<WebWitness>(await ReadAsync(server, token), RunDirectory.Json)!;
@@ -128,7 +133,7 @@ internal static class CrawlBench
                 Run = run,
                 Recipe = new Recipe { Name = "bench", Seed = new() { Topic = "generated web", ExpandDepth = 0, Urls = [seed] }, Crawl = options },
                 Progress = board,
-                Clock = world.Clock,
+                Clock = settings.Speedup > 1 ? new FastClock(settings.Speedup) : world.Clock,
                 Seed = 1,
             };
             var cpu = Environment.CpuUsage.TotalTime;
@@ -143,6 +148,7 @@ internal static class CrawlBench
             line["pages_per_s"] = Measurement.Rounded(outcome.Out / seconds);
             line["cpu_s"] = Measurement.Rounded(used);
             line["pages_per_cpu_s"] = Measurement.Rounded(outcome.Out / used);
+            if (settings.Speedup > 1) Project(line, outcome.Out, seconds * settings.Speedup / 3600, used);
             line["peak_rss_mb"] = Math.Round(ProcessMemory.PeakMiB);
             line["dropped"] = new JsonObject([.. outcome.Dropped.Select(d => KeyValuePair.Create(d.Key, (JsonNode?)d.Value))]);
             return line;
@@ -151,6 +157,14 @@ internal static class CrawlBench
         {
             if (settings.Keep is null && Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         }
+    }
+
+    // What a day on this machine would bring at the pace of the hours that were played.
+    private static void Project(JsonObject line, int kept, double hours, double cpuSeconds)
+    {
+        line["hours_played"] = Measurement.Rounded(hours);
+        line["pages_per_day"] = Math.Round(kept / hours * 24);
+        line["processors_busy"] = Measurement.Rounded(cpuSeconds / (hours * 3600));
     }
 
     // A process of its own, so that the crawl's seconds are the crawl's alone.
@@ -182,15 +196,17 @@ internal static class CrawlBench
         private readonly Option<double> crawlDelay = Number("--crawl-delay", "Pause in seconds that robots.txt asks for", 3600);
         private readonly Option<double> delay = Number("--delay", "Pause in seconds between requests to a host, as crawl.delay_seconds", 3600);
 
+        private readonly Option<double> speedup = new("--speedup") { Description = "Let time pass so many times as fast, 1 to 1000, to play hours of pauses and latencies in minutes; adds the pages a day that this comes to", HelpName = "X", DefaultValueFactory = _ => 1 };
+
         public static IEnumerable<string> Arguments(WebShape shape) => new (string, double)[]
         {
             ("--pages", shape.Pages), ("--hosts", shape.Hosts), ("--seed", shape.Seed), ("--latency-ms", shape.LatencyMs), ("--failures", shape.FailureRate),
-            ("--traps", shape.TrapRate), ("--crawl-delay", shape.CrawlDelay), ("--delay", shape.Pause),
+            ("--traps", shape.TrapRate), ("--crawl-delay", shape.CrawlDelay), ("--delay", shape.Pause), ("--speedup", shape.Speedup),
         }.SelectMany(p => (string[])[p.Item1, p.Item2.ToString(CultureInfo.InvariantCulture)]);
 
         public void AddTo(Command command)
         {
-            foreach (var option in (Option[])[pages, hosts, seed, latency, failures, traps, crawlDelay, delay]) command.Options.Add(option);
+            foreach (var option in (Option[])[pages, hosts, seed, latency, failures, traps, crawlDelay, delay, speedup]) command.Options.Add(option);
         }
 
         public WebShape Of(ParseResult parsed) => new(parsed.GetValue(pages), parsed.GetValue(hosts), parsed.GetValue(seed))
@@ -200,6 +216,7 @@ internal static class CrawlBench
             TrapRate = parsed.GetValue(traps),
             CrawlDelay = parsed.GetValue(crawlDelay),
             Pause = parsed.GetValue(delay),
+            Speedup = Math.Clamp(parsed.GetValue(speedup), 1, 1000),
         };
 
         private static Option<int> Whole(string name, string description, int otherwise, int least, int most) => BenchCommand.Number(name, description, otherwise, least, most);

@@ -22,6 +22,8 @@ public sealed record WebShape(int Pages = 2000, int Hosts = 20, int Seed = 1)
     public double CrawlDelay { get; init; }
     /// <summary>Pause that the crawler promised, in seconds: what is sooner is a violation.</summary>
     public double Pause { get; init; }
+    /// <summary>Seconds of the web's own time that pass in one second, 1 or more: latencies, pauses and Retry-After are in its own time.</summary>
+    public double Speedup { get; init; } = 1;
 }
 
 /// <summary>An answer of a generated web.</summary>

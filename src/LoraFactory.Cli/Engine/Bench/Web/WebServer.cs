@@ -40,13 +40,17 @@ public sealed class WebServer : IAsyncDisposable
     private readonly WebApplication app;
     private readonly Dictionary<string, int> hosts;
     private readonly HostWatch[] watches;
+    private readonly TimeProvider clock;
+    private readonly double grace;
     private readonly ConcurrentDictionary<string, bool> failedOnce = new(StringComparer.Ordinal);
 
     private WebServer(GeneratedWeb web, WebApplication app)
     {
         (this.web, this.app) = (web, app);
         hosts = Enumerable.Range(0, web.Shape.Hosts).ToDictionary(GeneratedWeb.HostName, h => h, StringComparer.OrdinalIgnoreCase);
-        watches = [.. Enumerable.Range(0, web.Shape.Hosts).Select(_ => new HostWatch())];
+        clock = web.Shape.Speedup > 1 ? new FastClock(web.Shape.Speedup) : TimeProvider.System;
+        grace = Grace * web.Shape.Speedup;
+        watches = [.. Enumerable.Range(0, web.Shape.Hosts).Select(_ => new HostWatch(clock, grace))];
     }
 
     /// <summary>Its port, on every address of loopback.</summary>
@@ -88,7 +92,7 @@ public sealed class WebServer : IAsyncDisposable
             return;
         }
         var watch = watches[host];
-        var pause = Math.Max(web.Shape.Pause, web.Shape.CrawlDelay) - Grace;
+        var pause = Math.Max(web.Shape.Pause, web.Shape.CrawlDelay) - grace;
         lock (watch) watch.Begin(path, pause);
         long sent = 0;
         int? retry = null;
@@ -96,7 +100,7 @@ public sealed class WebServer : IAsyncDisposable
         {
             var answer = web.Answer(host, path, web.Shape.FailureRate > 0 && failedOnce.TryAdd(context.Request.Host.Host + path, true));
             retry = answer.RetryAfter;
-            if (web.Latency(host) is > 0 and var latency) await Task.Delay(TimeSpan.FromMilliseconds(latency), context.RequestAborted);
+            if (web.Latency(host) is > 0 and var latency) await Task.Delay(TimeSpan.FromMilliseconds(latency), clock, context.RequestAborted);
             if (answer.Status == -1) await Task.Delay(Timeout.Infinite, context.RequestAborted);
             if (answer.Status == 0)
             {
@@ -120,9 +124,8 @@ public sealed class WebServer : IAsyncDisposable
         }
     }
 
-    private sealed class HostWatch
+    private sealed class HostWatch(TimeProvider clock, double grace)
     {
-        private readonly TimeProvider clock = TimeProvider.System;
         private long requests, bytes;
         private int active, denied, beforeRobots, atOnce, tooSoon, beforeRetry, beside;
         private bool robots;
@@ -139,7 +142,7 @@ public sealed class WebServer : IAsyncDisposable
             if (GeneratedWeb.IsBeside(path)) beside++;
             if (active++ > 0) atOnce++;
             else if (ended is { } last && pause > 0 && clock.GetElapsedTime(last, now).TotalSeconds < pause) tooSoon++;
-            if (retryFrom is { } from && clock.GetElapsedTime(from, now).TotalSeconds < retrySeconds - Grace) beforeRetry++;
+            if (retryFrom is { } from && clock.GetElapsedTime(from, now).TotalSeconds < retrySeconds - grace) beforeRetry++;
         }
 
         public void End(long sent, int? retry)
