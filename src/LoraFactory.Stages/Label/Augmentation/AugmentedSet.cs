@@ -103,10 +103,18 @@ internal sealed class AugmentedSet
             }
             var random = VariantRandom.Of(context.Seed, source.Sample.Id, operation, 0);
             var others = operation == "synonym" ? synonyms?.Of(source.Bare, wanted, ref random) ?? [] : Paraphrases.Of(source.Bare, wanted, ref random);
-            var found = others.Select(o => o with { Caption = source.WithTrigger(o.Caption) }).Where(o => o.Caption != source.Sample.Caption && KeepsTrigger(o.Caption)).ToList();
+            var found = others.Select(o => o with { Caption = Worded(source, o) }).Where(o => o.Caption != source.Sample.Caption && KeepsTrigger(o.Caption)).ToList();
             if (found.Count == 0) Miss(operation, operation == "synonym" ? "no word has a sure synonym" : "no template fits");
             foreach (var words in found) yield return (operation, words);
         }
+    }
+
+    // "{trigger}, in the snow, a cat", but "in the snow, a {trigger} of a cat": what stands before the thing goes before words that run into it.
+    private static string Worded(AugmentSource source, OtherWords words)
+    {
+        var place = source.Sample.Caption.IndexOf(source.Bare, StringComparison.Ordinal);
+        var runsIn = place > 1 && char.IsLetterOrDigit(source.Sample.Caption[place - 2]) && source.Sample.Caption[place - 1] == ' ';
+        return runsIn ? words.Caption[..words.Opening] + source.WithTrigger(words.Caption[words.Opening..]) : source.WithTrigger(words.Caption);
     }
 
     private bool KeepsTrigger(string caption) => caption.Contains(context.Recipe.Label.Trigger.Trim(), StringComparison.OrdinalIgnoreCase);

@@ -17,6 +17,7 @@ internal static class Paraphrases
     private static readonly HashSet<string> PlaceWords = Set("in on at under beneath behind beside near above below inside outside against among along over");
     private static readonly HashSet<string> Joining = Set("and or but while that which who whose where when is are was were has have had with by for from to as than");
     private static readonly HashSet<string> NotVerbs = Set("evening morning spring building ceiling clothing painting drawing clearing railing landing string king ring wing");
+    private static readonly HashSet<string> Shores = Set("sea water river lake road roadside window door fire fireplace shore beach coast pool pond harbour harbor wall fence");
     private static readonly HashSet<string> Participles = Set("made seen shown set built born written taken drawn known worn hung lit based interested rich low high");
 
     private static readonly Dictionary<string, string> Media = new(StringComparer.OrdinalIgnoreCase)
@@ -30,7 +31,7 @@ internal static class Paraphrases
     {
         var others = new List<OtherWords>();
         if (MediumLast(caption) is { Count: > 0 } media) others.AddRange(media);
-        else if (Fronted(caption) is { } fronted) others.Add(new(fronted, "place first"));
+        else if (Fronted(caption) is { } fronted) others.Add(fronted);
         if (Reordered(caption, count, ref random) is { Count: > 0 } orders) others.AddRange(orders);
         var framed = Framed(caption, ref random);
         // what says most otherwise comes first, frames fill up
@@ -38,14 +39,16 @@ internal static class Paraphrases
     }
 
     // "a cat in the snow" → "in the snow, a cat": by the last place, where nothing is joined to it and the thing before it ends no verb's form.
-    private static string? Fronted(string caption)
+    private static OtherWords? Fronted(string caption)
     {
         var words = caption.Split(' ');
         var at = Array.FindLastIndex(words, PlaceWords.Contains);
+        if (words is [.., "by", "the", var shore] && Shores.Contains(shore)) at = words.Length - 3; // others are by whoever made them
         if (at < 2 || at == words.Length - 1 || words.Length - at - 1 > LongestPlace || !Opens(words) || caption.AsSpan().IndexOfAny(Stops) >= 0) return null;
         if (words[(at + 1)..].Any(w => Joining.Contains(w) || w.EndsWith("ing", StringComparison.Ordinal) && !NotVerbs.Contains(w))) return null;
         if (words[at - 1] is var last && (Joining.Contains(last) || PlaceWords.Contains(last) || Participles.Contains(last) || last.EndsWith("ed", StringComparison.Ordinal) || last == "of")) return null;
-        return $"{string.Join(' ', words[at..])}, {Lowered(string.Join(' ', words[..at]))}";
+        var place = $"{string.Join(' ', words[at..])}, ";
+        return new(place + Lowered(string.Join(' ', words[..at])), "place first") { Opening = place.Length };
     }
 
     // "an old photo of a cat" → "a cat, an old photo", "a cat, photographed"; and the way back from "a cat, a photo".
@@ -87,7 +90,7 @@ internal static class Paraphrases
     {
         if (!Opens(caption.Split(' ')) || caption.Split(' ').Length > LongestFramed || caption.AsSpan().IndexOfAny(Ends) >= 0) return [];
         var first = random.Next(Frames.Length);
-        return [.. Enumerable.Range(0, Frames.Length).Select(i => Frames[(first + i) % Frames.Length]).Select(f => new OtherWords(string.Format(System.Globalization.CultureInfo.InvariantCulture, f, Lowered(caption)), f))];
+        return [.. Enumerable.Range(0, Frames.Length).Select(i => Frames[(first + i) % Frames.Length]).Select(f => new OtherWords(f.Replace("{0}", Lowered(caption), StringComparison.Ordinal), f) { Opening = f.IndexOf('{', StringComparison.Ordinal) })];
     }
 
     private static bool Opens(string[] words) => words.Length > 1 && Openers.Contains(words[0].ToLowerInvariant());

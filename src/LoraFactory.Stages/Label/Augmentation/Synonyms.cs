@@ -6,7 +6,11 @@ namespace LoraFactory.Stages.Label.Augmentation;
 /// <summary>A caption said otherwise, and what was changed.</summary>
 /// <param name="Caption">The new caption.</param>
 /// <param name="How">"car → automobile", or the frame that it was put into.</param>
-internal sealed record OtherWords(string Caption, string How);
+internal sealed record OtherWords(string Caption, string How)
+{
+    /// <summary>How long the words are that stand before the thing itself, such as "in the snow, ": they cannot follow "a blueprint of".</summary>
+    public int Opening { get; init; }
+}
 
 /// <summary>
 /// Captions in which common nouns, adjectives and verbs give way to synonyms from WordNet. A word means many things, and no caption says which: a pair is

@@ -135,6 +135,15 @@ public sealed class AugmentedSetTests : IDisposable
     }
 
     [Fact]
+    public async Task Other_words_fit_the_form_that_the_trigger_has()
+    {
+        var (run, _) = await LabelAsync("forms", new() { Paraphrases = 4 }, caption: i => $"{(i % 2 == 0 ? "a boat" : "two cups")} in the snow", forms: ["{trigger}, {caption}", "a {trigger} of {caption}", "{caption}, {trigger}"]);
+        var variants = Samples(run).Where(s => s.Variant is not null).Select(s => s.Caption).ToList();
+        foreach (var form in new[] { "mystyle, in the snow, ", "in the snow, a mystyle of ", ", mystyle", "shown here: a mystyle of " }) Assert.Contains(variants, v => v.Contains(form, StringComparison.Ordinal));
+        Assert.DoesNotContain(variants, v => v.Contains("of in ", StringComparison.Ordinal) || v.Contains("of shown", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Where_WordNet_is_missing_a_run_says_so_before_it_starts()
     {
         var finding = Assert.Single(new LabelStage("/nonexistent").Look(new Recipe { Augment = new() { Synonyms = 1 } }));
@@ -152,7 +161,7 @@ public sealed class AugmentedSetTests : IDisposable
     private static SortedDictionary<string, string> Content(RunDirectory run) => new(Directory.GetFiles(run.Of(StageName.Label), "*", SearchOption.AllDirectories)
         .ToDictionary(f => Path.GetRelativePath(run.Path, f), ContentId.OfFile), StringComparer.Ordinal);
 
-    private async Task<(RunDirectory Run, Said Said)> LabelAsync(string name, AugmentOptions augment, long seed = 1, Func<int, string>? caption = null)
+    private async Task<(RunDirectory Run, Said Said)> LabelAsync(string name, AugmentOptions augment, long seed = 1, Func<int, string>? caption = null, IReadOnlyList<string>? forms = null)
     {
         var run = new RunDirectory(folder.File(name));
         RunDirectory.WriteLines(run.File(StageName.Clean, "records.jsonl"), Enumerable.Range(0, Pictures).Select(i =>
@@ -167,13 +176,13 @@ public sealed class AugmentedSetTests : IDisposable
                 Signals = i % 6 == 0 ? new Dictionary<string, double>() : new Dictionary<string, double> { [Record.PictureText] = i % 6 == 1 ? 0.4 : 0 },
             };
         }));
-        return (run, await RunAsync(run, augment, seed));
+        return (run, await RunAsync(run, augment, seed, forms));
     }
 
-    private static async Task<Said> RunAsync(RunDirectory run, AugmentOptions augment, long seed)
+    private static async Task<Said> RunAsync(RunDirectory run, AugmentOptions augment, long seed, IReadOnlyList<string>? forms = null)
     {
         var said = new Said();
-        var recipe = new Recipe { RandomSeed = seed, Clean = new() { MinSide = 32 }, Label = new() { Trigger = "mystyle", ValidationShare = 0.2, MinTextImageScore = -1 }, Augment = augment };
+        var recipe = new Recipe { RandomSeed = seed, Clean = new() { MinSide = 32 }, Label = new() { Trigger = "mystyle", TriggerForms = forms ?? ["{trigger}, {caption}"], ValidationShare = 0.2, MinTextImageScore = -1 }, Augment = augment };
         await new LabelStage().RunAsync(new() { Run = run, Recipe = recipe, Progress = said, Seed = seed }, TestContext.Current.CancellationToken);
         return said;
     }

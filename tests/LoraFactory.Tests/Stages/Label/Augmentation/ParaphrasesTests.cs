@@ -13,6 +13,7 @@ public sealed class ParaphrasesTests
     [InlineData("a photo of a cat", "a cat, photographed")]
     [InlineData("An old photograph of the harbour", "the harbour, an old photograph")]
     [InlineData("a cat, a drawing", "a drawing of a cat")]
+    [InlineData("three rockets by the sea", "by the sea, three rockets")]
     [InlineData("a house", "shown here: a house")]
     public void A_caption_is_said_otherwise(string caption, string other) => Assert.Contains(other, All(caption, 8));
 
@@ -23,8 +24,9 @@ public sealed class ParaphrasesTests
     [InlineData("a photo of a house in the snow")] // the snow is not the photo's place
     [InlineData("a person interested in boats")]
     [InlineData("Paris in the rain")]
+    [InlineData("a drawing of a cat by the artist")]
     public void A_place_that_may_belong_elsewhere_stays(string caption) =>
-        Assert.DoesNotContain(All(caption, 8), c => c.StartsWith("in ", StringComparison.Ordinal) && !c.StartsWith("in view", StringComparison.Ordinal) && !c.StartsWith("in this", StringComparison.Ordinal) || c.StartsWith("on ", StringComparison.Ordinal));
+        Assert.DoesNotContain(All(caption, 8), c => c.StartsWith("in ", StringComparison.Ordinal) && !c.StartsWith("in view", StringComparison.Ordinal) && !c.StartsWith("in this", StringComparison.Ordinal) || c.StartsWith("on ", StringComparison.Ordinal) || c.StartsWith("by ", StringComparison.Ordinal));
 
     [Theory]
     [InlineData("Paris")]
