@@ -47,7 +47,7 @@ public static class PictureDecoder
     private static DecodedPicture Shrunk(Picture whole, PictureFit? fit)
     {
         var (width, height) = fit?.Of(whole.Width, whole.Height) ?? (whole.Width, whole.Height);
-        return new(PictureResampler.Resize(whole, width, height, Resampling.Lanczos), whole.Width, whole.Height);
+        return new(PictureResampler.Resize(whole, width, height, PictureFit.Filter), whole.Width, whole.Height);
     }
 
     private static unsafe DecodedPicture DecodeByVips(ReadOnlySpan<byte> bytes, PictureHeader header, PictureFit? fit, PictureLimits limits)
@@ -64,7 +64,7 @@ public static class PictureDecoder
             using var upright = three.Apply("autorot");
             var picture = new Picture(upright.Width, upright.Height, upright.ToBytes());
             if (loaded.IsTurned) (width, height, toWidth, toHeight) = (height, width, toHeight, toWidth);
-            return new(PictureResampler.Resize(picture, toWidth, toHeight, Resampling.Lanczos), width, height);
+            return new(PictureResampler.Resize(picture, toWidth, toHeight, PictureFit.Filter), width, height);
         }
     }
 

@@ -70,67 +70,70 @@ public static class PictureResampler
     private static byte[] Horizontal(byte[] pixels, int width, int height, int bands, Weights weights)
     {
         var output = new byte[checked(weights.Count * height * bands)];
+        // Rows are copied into a longer one: what is read beyond their end meets weights of 0.
+        var (padded, stride) = weights.Padded(bands == 1 ? 8 : 2);
+        var (row, to) = (new byte[(width + stride) * bands + 8], new byte[weights.Count * bands + 8]);
         for (var y = 0; y < height; y++)
         {
-            var row = pixels.AsSpan(y * width * bands, width * bands);
-            var to = output.AsSpan(y * weights.Count * bands, weights.Count * bands);
-            for (var x = 0; x < weights.Count; x++)
-            {
-                var (low, fixedPoint) = weights[x];
-                var from = row.Slice(low * bands, fixedPoint.Length * bands);
-                if (bands == 1)
-                {
-                    to[x] = Clip(Rounding + Product(from, fixedPoint));
-                    continue;
-                }
-                if (bands == 3)
-                {
-                    var sums = Products(from, fixedPoint);
-                    (to[x * 3], to[x * 3 + 1], to[x * 3 + 2]) = (Clip(Rounding + sums[0]), Clip(Rounding + sums[1]), Clip(Rounding + sums[2]));
-                    continue;
-                }
-                for (var band = 0; band < bands; band++)
-                {
-                    var sum = Rounding;
-                    for (int j = 0, at = band; j < fixedPoint.Length; j++, at += bands) sum += from[at] * fixedPoint[j];
-                    to[x * bands + band] = Clip(sum);
-                }
-            }
+            pixels.AsSpan(y * width * bands, width * bands).CopyTo(row);
+            if (bands == 3) Triples(row, to, weights, padded, stride);
+            else if (bands == 1) Singles(row, to, weights, padded, stride);
+            else Others(row, to, bands, weights);
+            to.AsSpan(0, weights.Count * bands).CopyTo(output.AsSpan(y * weights.Count * bands));
         }
         return output;
     }
 
-    // Sum of products: whole numbers, so the order is free.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Product(ReadOnlySpan<byte> values, ReadOnlySpan<int> weights)
+    // Whole numbers: the order in which products are added is free.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Singles(byte[] row, byte[] to, Weights weights, int[] padded, int stride)
     {
-        ref var value = ref MemoryMarshal.GetReference(values);
-        ref var weight = ref MemoryMarshal.GetReference(weights);
-        var sums = Vector256<int>.Zero;
-        var j = 0;
-        for (; j + 8 <= weights.Length; j += 8) sums += Eight(ref Unsafe.Add(ref value, j)) * Vector256.LoadUnsafe(ref weight, (nuint)j);
-        var sum = Vector256.Sum(sums);
-        for (; j < weights.Length; j++) sum += values[j] * weights[j];
-        return sum;
+        ref var value = ref MemoryMarshal.GetArrayDataReference(row);
+        ref var weight = ref MemoryMarshal.GetArrayDataReference(padded);
+        for (var x = 0; x < weights.Count; x++)
+        {
+            var (low, at, sums) = (weights.Low(x), x * stride, Vector256<int>.Zero);
+            for (var j = 0; j < stride; j += 8) sums += Eight(ref Unsafe.Add(ref value, low + j)) * Vector256.LoadUnsafe(ref weight, (nuint)(at + j));
+            to[x] = Clip(Rounding + Vector256.Sum(sums));
+        }
     }
 
-    // The same for three bands at once.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Products(ReadOnlySpan<byte> values, ReadOnlySpan<int> weights)
+    // Two pixels at a time; of the eight bytes that are read the last two belong to the next. The fourth byte written is the next pixel's first and written again.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Triples(byte[] row, byte[] to, Weights weights, int[] padded, int stride)
     {
-        ref var value = ref MemoryMarshal.GetReference(values);
-        var two = Vector256<int>.Zero;
-        int last = weights.Length - 1, j = 0;
-        // Two pixels at a time; of the eight bytes that are read the last two belong to the next.
-        for (; j + 2 < weights.Length; j += 2)
+        ref var value = ref MemoryMarshal.GetArrayDataReference(row);
+        ref var weight = ref MemoryMarshal.GetArrayDataReference(padded);
+        ref var target = ref MemoryMarshal.GetArrayDataReference(to);
+        for (var x = 0; x < weights.Count; x++)
         {
-            var bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref value, j * 3))).AsByte();
-            var spread = Vector128.Shuffle(bytes, Vector128.Create((byte)0, 99, 1, 99, 2, 99, 99, 99, 3, 99, 4, 99, 5, 99, 99, 99)).AsUInt16();
-            two += Vector256.Create(Vector128.WidenLower(spread).AsInt32(), Vector128.WidenUpper(spread).AsInt32()) * Vector256.Create(Vector128.Create(weights[j]), Vector128.Create(weights[j + 1]));
+            var (low, at, two) = (weights.Low(x), x * stride, Vector256<int>.Zero);
+            for (var j = 0; j < stride; j += 2)
+            {
+                var bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref value, (low + j) * 3))).AsByte();
+                var spread = Vector128.Shuffle(bytes, Vector128.Create((byte)0, 99, 1, 99, 2, 99, 99, 99, 3, 99, 4, 99, 5, 99, 99, 99)).AsUInt16();
+                two += Vector256.Create(Vector128.WidenLower(spread).AsInt32(), Vector128.WidenUpper(spread).AsInt32())
+                    * Vector256.Create(Vector128.Create(Unsafe.Add(ref weight, at + j)), Vector128.Create(Unsafe.Add(ref weight, at + j + 1)));
+            }
+            var sums = (two.GetLower() + two.GetUpper() + Vector128.Create(Rounding)) >> PrecisionBits;
+            sums = Vector128.Min(Vector128.Max(sums, Vector128<int>.Zero), Vector128.Create(255));
+            var words = Vector128.Narrow(sums, sums).AsUInt16();
+            Unsafe.WriteUnaligned(ref Unsafe.Add(ref target, x * 3), Vector128.Narrow(words, words).AsUInt32().ToScalar());
         }
-        var sums = two.GetLower() + two.GetUpper();
-        for (; j <= last; j++) sums += Vector128.Create(values[j * 3], values[j * 3 + 1], values[j * 3 + 2], 0) * Vector128.Create(weights[j]);
-        return sums;
+    }
+
+    private static void Others(byte[] row, byte[] to, int bands, Weights weights)
+    {
+        for (var x = 0; x < weights.Count; x++)
+        {
+            var (low, fixedPoint) = weights[x];
+            for (var band = 0; band < bands; band++)
+            {
+                var sum = Rounding;
+                for (int j = 0, at = low * bands + band; j < fixedPoint.Length; j++, at += bands) sum += row[at] * fixedPoint[j];
+                to[x * bands + band] = Clip(sum);
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -176,6 +179,7 @@ public static class PictureResampler
     {
         private readonly int[] _low;
         private readonly int[][] _fixed;
+        private StrongBox<(int[] Values, int Stride)>? _twos, _eights;
 
         public Weights(int from, int to, Resampling filter)
         {
@@ -203,6 +207,22 @@ public static class PictureResampler
         public int Count => _low.Length;
 
         public double[][] Exact { get; }
+
+        /// <summary>First input position of an output position.</summary>
+        public int Low(int i) => _low[i];
+
+        /// <summary>All weights one after the other, each output's filled up with zeros to <c>Stride</c>, a multiple of <paramref name="multiple"/> (2 or 8).</summary>
+        public (int[] Values, int Stride) Padded(int multiple)
+        {
+            if ((multiple == 2 ? _twos : _eights) is { } known) return known.Value;
+            var stride = (_fixed.Max(f => f.Length) + multiple - 1) / multiple * multiple;
+            var values = new int[_fixed.Length * stride];
+            for (var i = 0; i < _fixed.Length; i++) _fixed[i].CopyTo(values, i * stride);
+            var made = new StrongBox<(int[] Values, int Stride)>((values, stride));
+            if (multiple == 2) _twos = made;
+            else _eights = made;
+            return made.Value;
+        }
 
         public (int Low, int[] Fixed) this[int i] => (_low[i], _fixed[i]);
     }

@@ -42,6 +42,9 @@ internal sealed class DecodeProcess : IDisposable
         };
         foreach (var argument in command.Arguments) start.ArgumentList.Add(argument);
         start.Environment[DecodeWorker.MemoryVariable] = limits.MemoryMiB.ToString(CultureInfo.InvariantCulture);
+        // One thread that does one thing: neither a collector beside it nor a second look at what is hot pays.
+        start.Environment["DOTNET_gcConcurrent"] = "0";
+        start.Environment["DOTNET_TieredPGO"] = "0";
         start.Environment[DecodeWorker.SecondsVariable] = Math.Ceiling(limits.Timeout.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
         start.Environment["DOTNET_gcServer"] = "0";

@@ -91,6 +91,8 @@ public static partial class DecodeWorker
     private static void ShutIn()
     {
         if (!OperatingSystem.IsLinux()) return;
+        // A picture goes through in few pieces; where the system allows less, in more.
+        foreach (var pipe in (ReadOnlySpan<int>)[0, 1]) _ = fcntl(pipe, SetPipeSize, 1 << 20);
         // What .NET has reserved already stays; only growth counts.
         var pages = long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[0], CultureInfo.InvariantCulture);
         var memory = pages * Environment.SystemPageSize + ((long)Setting(MemoryVariable, 1024) << 20);
@@ -119,7 +121,7 @@ public static partial class DecodeWorker
         int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : otherwise;
 
     // Numbers of the Linux kernel, alike on x86-64 and arm64.
-    private const int ProcessorTime = 0, FileSize = 1, CoreSize = 4, AddressSpace = 9, NoNewPrivileges = 38, FileSizeSignal = 25;
+    private const int ProcessorTime = 0, FileSize = 1, CoreSize = 4, AddressSpace = 9, NoNewPrivileges = 38, FileSizeSignal = 25, SetPipeSize = 1031;
 
     private const nint Ignore = 1;
 
@@ -131,6 +133,8 @@ public static partial class DecodeWorker
     }
 
     [LibraryImport("libc", SetLastError = true)] private static partial int setrlimit(int resource, in ResourceLimit limit);
+
+    [LibraryImport("libc")] private static partial int fcntl(int file, int command, int value);
 
     [LibraryImport("libc")] private static partial nint signal(int number, nint handler);
 

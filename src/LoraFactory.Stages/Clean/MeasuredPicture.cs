@@ -17,7 +17,7 @@ internal sealed record MeasuredPicture(int Width, int Height, string Hash, strin
     public const int Side = 512;
 
     /// <summary>Names its way of measuring; what was measured in another is measured anew.</summary>
-    public const string Way = "512-1";
+    public const string Way = "512-2";
 
     public string MeasuredBy { get; init; } = "";
 
@@ -26,7 +26,7 @@ internal sealed record MeasuredPicture(int Width, int Height, string Hash, strin
     public static MeasuredPicture Of(Picture picture, int frames)
     {
         var (width, height) = PictureFit.Within(Side).Of(picture.Width, picture.Height);
-        return Of(new DecodedPicture(PictureResampler.Resize(picture, width, height, Resampling.Lanczos), picture.Width, picture.Height), frames);
+        return Of(new DecodedPicture(PictureResampler.Resize(picture, width, height, PictureFit.Filter), picture.Width, picture.Height), frames);
     }
 
     /// <summary>Measures a picture that was decoded within <see cref="Side"/>.</summary>
