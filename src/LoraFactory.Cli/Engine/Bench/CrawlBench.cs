@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using LoraFactory.Cli.Engine.Bench.Web;
@@ -148,6 +149,8 @@ internal static class CrawlBench
             line["pages_per_s"] = Measurement.Rounded(outcome.Out / seconds);
             line["cpu_s"] = Measurement.Rounded(used);
             line["pages_per_cpu_s"] = Measurement.Rounded(outcome.Out / used);
+            line["compiling_s"] = Measurement.Rounded(JitInfo.GetCompilationTime().TotalSeconds);
+            line["methods_compiled"] = JitInfo.GetCompiledMethodCount();
             if (settings.Speedup > 1) Project(line, outcome.Out, seconds * settings.Speedup / 3600, used);
             line["peak_rss_mb"] = Math.Round(ProcessMemory.PeakMiB);
             line["dropped"] = new JsonObject([.. outcome.Dropped.Select(d => KeyValuePair.Create(d.Key, (JsonNode?)d.Value))]);
