@@ -13,6 +13,8 @@ public sealed class StemNumbers
     private readonly Dictionary<string, int> stems = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> words = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> met;
+    // Second letters of stems by their first, as bits: a word keeps both when it is stemmed, so most words need no look into a table. y may become i.
+    private readonly uint[] beginnings = new uint[26];
     private int remembered; // counting the table itself would lock it
 
     /// <summary>No stems yet.</summary>
@@ -22,6 +24,7 @@ public sealed class StemNumbers
     public int Add(string stem)
     {
         if (!stems.TryGetValue(stem, out var number)) stems[stem] = number = stems.Count + 1;
+        if (stem.Length > 0 && char.IsAsciiLetterLower(stem[0])) beginnings[stem[0] - 'a'] |= stem.Length > 1 && char.IsAsciiLetterLower(stem[1]) ? Bit(stem[1]) : uint.MaxValue;
         return number;
     }
 
@@ -29,6 +32,7 @@ public sealed class StemNumbers
     public int Of(ReadOnlySpan<char> word)
     {
         if (word.Length > LongestWord) return 0;
+        if (word.Length > 1 && char.IsAsciiLetter(word[0]) && char.IsAsciiLetter(word[1]) && (beginnings[(word[0] | 0x20) - 'a'] & Bit((char)(word[1] | 0x20))) == 0) return 0;
         Span<char> lower = stackalloc char[LongestWord];
         lower = lower[..word.ToLowerInvariant(lower)];
         if (met.TryGetValue(lower, out var number)) return number;
@@ -41,4 +45,6 @@ public sealed class StemNumbers
         met.TryAdd(lower, number);
         return number;
     }
+
+    private static uint Bit(char second) => 1u << ((second == 'y' ? 'i' : second) - 'a');
 }
