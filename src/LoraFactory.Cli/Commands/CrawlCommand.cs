@@ -16,8 +16,8 @@ public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to 
     {
         var command = base.Build(world);
         command.Subcommands.Add(Status(world));
-        command.Subcommands.Add(Pause(world));
-        command.Subcommands.Add(Resume(world));
+        command.Subcommands.Add(Hold(world, "pause", true, "Let a crawl that goes on in another terminal ask nothing more until it is resumed; what is on its way is recorded"));
+        command.Subcommands.Add(Hold(world, "resume", false, "Let a paused crawl go on"));
         return command;
     }
 
@@ -45,32 +45,20 @@ public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to 
         return command;
     }
 
-    private static Command Pause(CommandWorld world)
+    // lora crawl pause and lora crawl resume
+    private static Command Hold(CommandWorld world, string name, bool pause, string effect)
     {
         var run = Run();
         var json = ResultLines.Option("One JSON line");
-        var command = new Command("pause", "Let a crawl that goes on in another terminal ask nothing more until it is resumed; what is on its way is recorded") { run, json };
+        var command = new Command(name, effect) { run, json };
         command.SetAction(parsed =>
         {
             var directory = AtWork(parsed.GetValue(run)!);
-            CrawlPause.Begin(directory);
-            ResultLines.Of(world, parsed).Write(new { Run = directory.Path, Paused = true }, $"{directory.Path} pauses; lora crawl resume {parsed.GetValue(run)} lets it go on");
-            return (int)ExitCode.Done;
-        });
-        return command;
-    }
-
-    private static Command Resume(CommandWorld world)
-    {
-        var run = Run();
-        var json = ResultLines.Option("One JSON line");
-        var command = new Command("resume", "Let a paused crawl go on") { run, json };
-        command.SetAction(parsed =>
-        {
-            var directory = AtWork(parsed.GetValue(run)!);
-            var paused = CrawlPause.IsOn(directory);
-            CrawlPause.End(directory);
-            ResultLines.Of(world, parsed).Write(new { Run = directory.Path, Paused = false, WasPaused = paused }, paused ? $"{directory.Path} goes on" : $"{directory.Path} was not paused");
+            var was = CrawlPause.IsOn(directory);
+            if (pause) CrawlPause.Begin(directory);
+            else CrawlPause.End(directory);
+            ResultLines.Of(world, parsed).Write(new { Run = directory.Path, Paused = pause, WasPaused = was },
+                pause ? $"{directory.Path} pauses; lora crawl resume {parsed.GetValue(run)} lets it go on" : was ? $"{directory.Path} goes on" : $"{directory.Path} was not paused");
             return (int)ExitCode.Done;
         });
         return command;

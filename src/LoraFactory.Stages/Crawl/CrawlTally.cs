@@ -12,14 +12,20 @@ public sealed class CrawlTally
     private const int MostHosts = 5000;
 
     private readonly SortedDictionary<string, long> outcomes = new(StringComparer.Ordinal);
-    private readonly SortedDictionary<string, long> dropped = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<(UrlKind Kind, string Reason), long> dropped = [];
     private readonly Dictionary<string, SortedDictionary<string, long>> hosts = new(StringComparer.Ordinal);
 
     /// <summary>URLs that a server was asked for, or that were given up when their turn came, by outcome.</summary>
     public IReadOnlyDictionary<string, long> Outcomes => outcomes;
 
     /// <summary>All URLs dropped or deferred, by reason; those of pictures and sitemaps have their kind in front ("picture:not-a-picture").</summary>
-    public IReadOnlyDictionary<string, long> Dropped => dropped;
+    public IReadOnlyDictionary<string, long> Dropped => dropped.ToDictionary(d => Name(d.Key.Kind, d.Key.Reason), d => d.Value);
+
+    /// <summary>URLs of all kinds that robots.txt forbids.</summary>
+    public long RobotsDenied => dropped.Where(d => d.Key.Reason == "robots-denied").Sum(d => d.Value);
+
+    /// <summary>URLs of all kinds that stay in the frontier for another day or another limit.</summary>
+    public long Deferred => dropped.Where(d => Refusal.Defers(d.Key.Reason)).Sum(d => d.Value);
 
     /// <summary>Outcomes by host, busiest first.</summary>
     public IEnumerable<(string Host, long Urls, IReadOnlyDictionary<string, long> Outcomes)> Hosts(int most) =>
@@ -45,7 +51,7 @@ public sealed class CrawlTally
 
     internal void CountDrop(UrlKind kind, string reason, long number)
     {
-        if (number != 0) Add(dropped, Name(kind, reason), number);
+        if (number != 0) Add(dropped, (kind, reason), number);
     }
 
     internal void CountOutcome(string host, string? reason, int status, long number = 1)
@@ -60,7 +66,7 @@ public sealed class CrawlTally
         Add(own, outcome, number);
     }
 
-    private static void Add(SortedDictionary<string, long> counts, string name, long number)
+    private static void Add<T>(SortedDictionary<T, long> counts, T name, long number) where T : notnull
     {
         var sum = counts.GetValueOrDefault(name) + number;
         if (sum == 0) counts.Remove(name);

@@ -164,7 +164,7 @@ public sealed partial class Frontier : IKnownPages, IDisposable
         {
             Sqlite.Run(tables.Db, """
                 BEGIN IMMEDIATE;
-                UPDATE host SET ready = 0, failures = 0,
+                UPDATE host SET failures = 0,
                   queued = queued + (SELECT COUNT(*) FROM url WHERE url.host = host.id AND url.state = 3),
                   best = MAX(best, (SELECT MAX(priority) FROM url WHERE url.host = host.id AND url.state = 3))
                   WHERE id IN (SELECT host FROM url WHERE state = 3);

@@ -88,15 +88,22 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
             var doubled = gate.Effective * 2 < LeastBackOff ? LeastBackOff : gate.Effective * 2;
             gate.BackOff = doubled < LongestRest ? doubled : LongestRest;
             wait = wait < gate.Effective ? gate.Effective : wait > LongestWait ? LongestWait : wait;
-            gate.NotBefore = (clock.GetTimestamp(), wait);
-            return wait;
+            return Extend(gate, wait);
         }
     }
 
     /// <summary>A host that is not asked for <paramref name="wait"/>, up to <see cref="LongestWait"/>, with its pause as it is.</summary>
     public void LeaveAlone(string host, TimeSpan wait)
     {
-        lock (pruning) Gate(host).NotBefore = (clock.GetTimestamp(), wait > LongestWait ? LongestWait : wait);
+        lock (pruning) Extend(Gate(host), wait > LongestWait ? LongestWait : wait);
+    }
+
+    // A rest is never made shorter by another that ends before it.
+    private TimeSpan Extend(Gate gate, TimeSpan wait)
+    {
+        if (gate.Rest(clock) is var rest && rest >= wait) return rest;
+        gate.NotBefore = (clock.GetTimestamp(), wait);
+        return wait;
     }
 
     /// <summary>A host that was busy and answers well: what was added to its pause shrinks a little.</summary>

@@ -11,5 +11,8 @@ public sealed record Refusal(string Reason, string? Detail = null, double? Value
     public TimeSpan? Wait { get; init; }
 
     /// <summary>Whether the URL stays in the frontier for a crawl with another limit, or on another day.</summary>
-    public bool IsDeferral => Reason is "crawl-delay" or "robots-unreachable";
+    public bool IsDeferral => Defers(Reason);
+
+    /// <summary>Whether what is dropped for this reason stays in the frontier; see <see cref="IsDeferral"/>.</summary>
+    public static bool Defers(string reason) => reason is "crawl-delay" or "robots-unreachable";
 }

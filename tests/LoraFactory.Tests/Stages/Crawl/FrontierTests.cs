@@ -30,6 +30,28 @@ public sealed class FrontierTests : IDisposable
     }
 
     [Fact]
+    public void What_was_deferred_is_taken_up_with_its_priority_and_after_its_hosts_rest()
+    {
+        using var frontier = Open();
+        var (late, gone) = (Item("http://a.test/late", 1, 0.7), Item("http://a.test/gone", 1, 0.6));
+        frontier.Commit(() =>
+        {
+            frontier.Add(late);
+            frontier.Add(gone);
+            frontier.Drop(late, new("crawl-delay", null, 60, 30));
+            frontier.Drop(gone, new("bad-status", "404"));
+            frontier.Rest("a.test", 4e9);
+        });
+        Assert.Empty(Next(frontier));
+        Assert.Equal((1, 1), (frontier.Tally.Deferred, frontier.Tally.Dropped["bad-status"]));
+        Assert.Equal(1, frontier.TakeUpDeferred());
+        Assert.Equal((0, 1), (frontier.Tally.Deferred, frontier.Queued));
+        Assert.Equal(late, Assert.Single(Next(frontier)));
+        Assert.Equal(("a.test", 4e9), Assert.Single(frontier.Resting(1e9)));
+        Assert.Equal(0, frontier.TakeUpDeferred());
+    }
+
+    [Fact]
     public void Best_first_within_quota_and_budget_whatever_the_order_of_arrival()
     {
         var items = Enumerable.Range(0, 60).Select(i => Item($"http://h{i % 3}.test/{i}", 1, Math.Round(i % 7 / 7.0, 3))).ToList();

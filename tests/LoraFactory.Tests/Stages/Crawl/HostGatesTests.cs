@@ -17,7 +17,11 @@ public sealed class HostGatesTests
         Assert.InRange(gates.RestOf("a.test"), 6 * Second, 7 * Second);
         gates.SlowDown("a.test", TimeSpan.Zero);
         Assert.Equal(4 * Second, gates.PauseOf("a.test"));
-        Assert.InRange(gates.RestOf("a.test"), 3 * Second, 4 * Second); // a Retry-After of 0 makes nothing shorter
+        Assert.InRange(gates.RestOf("a.test"), 6 * Second, 7 * Second); // a Retry-After of 0 makes nothing shorter
+        gates.LeaveAlone("a.test", Second);
+        Assert.InRange(gates.RestOf("a.test"), 6 * Second, 7 * Second); // nor does a shorter rest
+        gates.LeaveAlone("a.test", 60 * Second);
+        Assert.InRange(gates.RestOf("a.test"), 59 * Second, 60 * Second);
         for (var i = 0; i < 100; i++) gates.SlowDown("a.test", TimeSpan.Zero);
         Assert.Equal(10 * Second, gates.PauseOf("a.test"));
         for (var i = 0; i < 100; i++) gates.SpeedUp("a.test");
