@@ -5,9 +5,9 @@ namespace LoraFactory.Images;
 
 /// <summary>
 /// What goes over the pipe between <see cref="IsolatedDecoder"/> and <see cref="DecodeWorker"/>, all little-endian.
-/// Worker, once: status. Parent, per picture: int32 length, int64 most pixels, int32 side to shrink to (0: none), int32 1 where that is
-/// the shorter side, the file's bytes. Worker: status, then on 0 int32 columns and rows of the whole picture, int32 width, int32 height and
-/// 3·width·height bytes. A status other than 0 is the <see cref="PictureFault"/> plus one and is followed
+/// Worker, once: status. Parent, per picture: int32 length, int64 most pixels, the four int32 of a <see cref="DecodeRequest"/>, the file's bytes.
+/// Worker: status, then on 0 int32 columns and rows of the whole picture, int32 width and height of what was decoded of it, int32 length and that many bytes: 3·width·height of
+/// pixels, a record of <see cref="PictureMeasures"/>, or a JPEG. A status other than 0 is the <see cref="PictureFault"/> plus one and is followed
 /// by int32 length and that many bytes of UTF-8.
 /// </summary>
 internal static class DecodeFrames
@@ -41,6 +41,13 @@ internal static class DecodeFrames
         stream.ReadExactly(bytes);
         return BinaryPrimitives.ReadInt64LittleEndian(bytes);
     }
+
+    public static void WriteRequest(Stream stream, DecodeRequest request)
+    {
+        foreach (var number in (ReadOnlySpan<int>)[(int)request.Answer, request.Side, request.Shorter, request.Quality]) WriteInt(stream, number);
+    }
+
+    public static DecodeRequest ReadRequest(Stream stream) => new((DecodeAnswer)ReadInt(stream), ReadInt(stream), ReadInt(stream), ReadInt(stream));
 
     public static void WriteFault(Stream stream, PictureException fault)
     {

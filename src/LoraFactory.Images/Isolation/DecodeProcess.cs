@@ -76,26 +76,16 @@ internal sealed class DecodeProcess : IDisposable
         return started;
     }
 
-    /// <summary>One picture there and back.</summary>
-    public DecodedPicture Decode(ReadOnlySpan<byte> bytes, PictureFit? fit, CancellationToken token)
+    /// <summary>One picture there and what was asked of it back.</summary>
+    public DecodeReply Ask(ReadOnlyMemory<byte> file, DecodeRequest request, CancellationToken token) => Guarded(_limits.Timeout, () =>
     {
-        var copy = bytes.ToArray();
-        return Guarded(_limits.Timeout, () =>
-        {
-            DecodeFrames.WriteInt(_input, copy.Length);
-            DecodeFrames.WriteLong(_input, _limits.MaxPixels);
-            DecodeFrames.WriteInt(_input, fit?.Side ?? 0);
-            DecodeFrames.WriteInt(_input, fit is { Shorter: true } ? 1 : 0);
-            _input.Write(copy);
-            _input.Flush();
-            DecodeFrames.ReadStatus(_output);
-            int fullWidth = DecodeFrames.ReadInt(_output), fullHeight = DecodeFrames.ReadInt(_output), width = DecodeFrames.ReadInt(_output), height = DecodeFrames.ReadInt(_output);
-            if (width < 1 || height < 1 || width > fullWidth || height > fullHeight || (long)fullWidth * fullHeight > _limits.MaxPixels || (long)width * height > int.MaxValue / 3) throw new InvalidDataException();
-            var pixels = new byte[width * height * 3];
-            _output.ReadExactly(pixels);
-            return new DecodedPicture(new Picture(width, height, pixels), fullWidth, fullHeight);
-        }, token);
-    }
+        DecodeFrames.WriteInt(_input, file.Length);
+        DecodeFrames.WriteLong(_input, _limits.MaxPixels);
+        DecodeFrames.WriteRequest(_input, request);
+        _input.Write(file.Span);
+        _input.Flush();
+        return DecodeReply.Read(_output, request, _limits);
+    }, token);
 
     /// <summary>Runs an exchange; when time is up the process is killed, which ends every read and write on its pipes.</summary>
     private T Guarded<T>(TimeSpan timeout, Func<T> exchange, CancellationToken token)

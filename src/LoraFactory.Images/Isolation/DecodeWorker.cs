@@ -5,8 +5,8 @@ using LoraFactory.Images.Vips;
 namespace LoraFactory.Images;
 
 /// <summary>
-/// The decoding process: our own executable called with <see cref="Verb"/>. It reads files from standard input and answers with pixels on
-/// standard output until the input ends. Before the first file it caps its own memory, forbids itself to write files, to dump core and to
+/// The decoding process: our own executable called with <see cref="Verb"/>. It reads files from standard input and answers on
+/// standard output with what was asked for (measures, a cut and encoded square, pixels) until the input ends. Before the first file it caps its own memory, forbids itself to write files, to dump core and to
 /// gain privileges, so that a decoder that is taken over by a crafted file has little to take.
 /// </summary>
 public static partial class DecodeWorker
@@ -57,21 +57,22 @@ public static partial class DecodeWorker
             }
             if (length is < 0 or > MaxFileBytes) return 1;
             var limits = new PictureLimits { MaxPixels = DecodeFrames.ReadLong(input) };
-            int side = DecodeFrames.ReadInt(input), shorter = DecodeFrames.ReadInt(input);
+            var request = DecodeFrames.ReadRequest(input);
             var bytes = new byte[length];
             input.ReadExactly(bytes);
             AllowProcessorTime();
-            Answer(output, bytes, side > 0 ? new PictureFit(side, shorter == 1) : null, limits);
+            Answer(output, bytes, request, limits);
             output.Flush();
         }
     }
 
-    private static void Answer(Stream output, byte[] bytes, PictureFit? fit, PictureLimits limits)
+    private static void Answer(Stream output, byte[] bytes, DecodeRequest request, PictureLimits limits)
     {
         DecodedPicture decoded;
+        byte[] answer;
         try
         {
-            decoded = PictureDecoder.Decode(bytes, fit, limits);
+            (decoded, answer) = request.Run(bytes, limits);
         }
         catch (PictureException e)
         {
@@ -84,8 +85,8 @@ public static partial class DecodeWorker
             return;
         }
         DecodeFrames.WriteInt(output, 0);
-        foreach (var side in (ReadOnlySpan<int>)[decoded.Width, decoded.Height, decoded.Picture.Width, decoded.Picture.Height]) DecodeFrames.WriteInt(output, side);
-        output.Write(decoded.Picture.Pixels);
+        foreach (var side in (ReadOnlySpan<int>)[decoded.Width, decoded.Height, decoded.Picture.Width, decoded.Picture.Height, answer.Length]) DecodeFrames.WriteInt(output, side);
+        output.Write(answer);
     }
 
     private static void ShutIn()

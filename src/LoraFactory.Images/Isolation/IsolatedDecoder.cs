@@ -35,6 +35,26 @@ public sealed class IsolatedDecoder : IDisposable
     /// <summary>Decodes likewise, shrunk to <paramref name="fit"/>; null shrinks nothing.</summary>
     public async Task<DecodedPicture> DecodeAsync(ReadOnlyMemory<byte> bytes, PictureFit? fit, CancellationToken token)
     {
+        var reply = await AskAsync(bytes, DecodeRequest.Pixels(fit), token);
+        return new(new Picture(reply.Width, reply.Height, reply.Bytes), reply.FullWidth, reply.FullHeight);
+    }
+
+    /// <summary>Measures in the process; only the numbers come back. Throws as <see cref="DecodeAsync(ReadOnlyMemory{byte}, CancellationToken)"/>.</summary>
+    public async Task<PictureMeasures> MeasureAsync(ReadOnlyMemory<byte> bytes, CancellationToken token) =>
+        (await AskAsync(bytes, new(DecodeAnswer.Measures), token)).Measures!;
+
+    /// <summary>Decodes, cuts the middle square of <paramref name="side"/> pixels (1..8192) and encodes it as JPEG of <paramref name="quality"/> (1..100) in the process; only the file comes back, unread.</summary>
+    public async Task<byte[]> SquareJpegAsync(ReadOnlyMemory<byte> bytes, int side, int quality, CancellationToken token)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(side, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(side, 8192);
+        ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
+        return (await AskAsync(bytes, new(DecodeAnswer.SquareJpeg, side, Quality: quality), token)).Bytes;
+    }
+
+    private async Task<DecodeReply> AskAsync(ReadOnlyMemory<byte> bytes, DecodeRequest request, CancellationToken token)
+    {
         ObjectDisposedException.ThrowIf(_disposed, this);
         // What the header already rules out need not cross the pipe.
         var header = PictureHeader.Read(bytes.Span)
@@ -44,7 +64,7 @@ public sealed class IsolatedDecoder : IDisposable
         await _free.WaitAsync(token);
         try
         {
-            return await Task.Run(() => DecodeOnce(bytes, fit, token), token);
+            return await Task.Run(() => AskOnce(bytes, request, token), token);
         }
         finally
         {
@@ -52,7 +72,7 @@ public sealed class IsolatedDecoder : IDisposable
         }
     }
 
-    private DecodedPicture DecodeOnce(ReadOnlyMemory<byte> bytes, PictureFit? fit, CancellationToken token)
+    private DecodeReply AskOnce(ReadOnlyMemory<byte> bytes, DecodeRequest request, CancellationToken token)
     {
         if (!_idle.TryTake(out var process))
         {
@@ -61,7 +81,7 @@ public sealed class IsolatedDecoder : IDisposable
         }
         try
         {
-            return process.Decode(bytes.Span, fit, token);
+            return process.Ask(bytes, request, token);
         }
         finally
         {

@@ -1,8 +1,9 @@
+using System.Globalization;
 using LoraFactory.Images;
 
 namespace LoraFactory.Stages.Clean;
 
-/// <summary>What decoding told about a picture, at <see cref="Side"/> pixels of its longer side, so that thresholds mean the same for every size.</summary>
+/// <summary>What decoding told about a picture, as <see cref="PictureMeasures"/> says, in the form in which clean keeps it.</summary>
 /// <param name="Width">Columns, upright.</param>
 /// <param name="Height">Rows, upright.</param>
 /// <param name="Hash">64-bit DCT hash.</param>
@@ -11,11 +12,6 @@ namespace LoraFactory.Stages.Clean;
 /// <param name="Signals">Signals by name.</param>
 internal sealed record MeasuredPicture(int Width, int Height, string Hash, string Gradient, byte[] Thumbnail, IReadOnlyDictionary<string, double> Signals)
 {
-    public const int ThumbnailSide = 24;
-
-    /// <summary>Pixels of the longer side at most; smaller pictures are measured as they are.</summary>
-    public const int Side = 512;
-
     /// <summary>Names its way of measuring; what was measured in another is measured anew.</summary>
     public const string Way = "512-2";
 
@@ -23,21 +19,11 @@ internal sealed record MeasuredPicture(int Width, int Height, string Hash, strin
 
     public long PixelCount => (long)Width * Height;
 
-    public static MeasuredPicture Of(Picture picture, int frames)
+    /// <summary>What was measured of a picture whose file has <paramref name="frames"/> pictures, as it is kept.</summary>
+    public static MeasuredPicture Of(PictureMeasures measures, int frames)
     {
-        var (width, height) = PictureFit.Within(Side).Of(picture.Width, picture.Height);
-        return Of(new DecodedPicture(PictureResampler.Resize(picture, width, height, PictureFit.Filter), picture.Width, picture.Height), frames);
-    }
-
-    /// <summary>Measures a picture that was decoded within <see cref="Side"/>.</summary>
-    public static MeasuredPicture Of(DecodedPicture decoded, int frames)
-    {
-        var picture = decoded.Picture;
-        var luma = picture.Luma();
-        var signals = PictureSignals.Of(picture, luma);
-        var borders = PictureBorders.Of(luma, picture.Width, picture.Height);
-        return new(decoded.Width, decoded.Height, PerceptualHash.Dct(luma, picture.Width, picture.Height), PerceptualHash.Difference(luma, picture.Width, picture.Height),
-            PictureResampler.Resize(luma, picture.Width, picture.Height, 1, ThumbnailSide, ThumbnailSide, Resampling.Lanczos),
+        var (signals, borders) = (measures.Signals, measures.Borders);
+        return new(measures.Width, measures.Height, measures.Hash.ToString("x16", CultureInfo.InvariantCulture), measures.Gradient.ToString("x16", CultureInfo.InvariantCulture), measures.Thumbnail,
             new Dictionary<string, double>
             {
                 ["picture_brightness"] = signals.Brightness,
@@ -53,7 +39,7 @@ internal sealed record MeasuredPicture(int Width, int Height, string Hash, strin
                 ["picture_border_top"] = borders.Top,
                 ["picture_border_right"] = borders.Right,
                 ["picture_border_bottom"] = borders.Bottom,
-                [Flow.Record.PictureText] = PictureText.Share(luma, picture.Width, picture.Height),
+                [Flow.Record.PictureText] = measures.Text,
                 ["picture_frames"] = frames,
             })
         { MeasuredBy = Way };

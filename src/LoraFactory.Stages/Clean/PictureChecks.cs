@@ -65,9 +65,9 @@ internal sealed class PictureChecks(RunDirectory run, CleanOptions options, Earl
         if (BySize(options, header.Width, header.Height) is not null) return score;
         try
         {
-            var picture = await decoder.DecodeAsync(bytes, PictureFit.Within(MeasuredPicture.Side), token);
+            var measures = await decoder.MeasureAsync(bytes, token);
             Interlocked.Increment(ref decoded);
-            return score with { Measured = MeasuredPicture.Of(picture, header.Frames) };
+            return score with { Measured = MeasuredPicture.Of(measures, header.Frames) };
         }
         catch (PictureException e) when (e.Fault != PictureFault.LibraryMissing)
         {

@@ -54,8 +54,7 @@ internal static partial class PictureBench
         {
             await Parallel.ForEachAsync(files, new ParallelOptions { MaxDegreeOfParallelism = processes, CancellationToken = token }, async (file, cancelled) =>
             {
-                var decoded = await decoder.DecodeAsync(file, PictureFit.Covering(Side), cancelled);
-                Interlocked.Add(ref written, PictureWriter.Jpeg(PictureFraming.Square(decoded.Picture, Side), Quality).Length);
+                Interlocked.Add(ref written, (await decoder.SquareJpegAsync(file, Side, Quality, cancelled)).Length);
             });
         }
         if (written < files.Count * 1000L) throw new LoraException($"the {files.Count} pictures became {written} bytes, fewer than any encoder makes of them.");

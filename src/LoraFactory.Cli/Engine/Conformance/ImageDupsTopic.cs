@@ -38,7 +38,7 @@ internal sealed class ImageDupsTopic : IConformanceTopic
             token.ThrowIfCancellationRequested();
             try
             {
-                measured[Path.GetFileName(file)] = MeasuredPicture.Of(PictureDecoder.Decode(File.ReadAllBytes(file), PictureFit.Within(MeasuredPicture.Side)), 1);
+                measured[Path.GetFileName(file)] = MeasuredPicture.Of(PictureMeasures.Of(PictureDecoder.Decode(File.ReadAllBytes(file), PictureFit.Within(PictureMeasures.Side))), 1);
             }
             catch (PictureException)
             {

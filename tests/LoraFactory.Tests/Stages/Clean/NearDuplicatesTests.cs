@@ -116,7 +116,7 @@ public class NearDuplicatesTests
         Depth = depth,
         Index = 0,
         Caption = caption,
-        Measured = MeasuredPicture.Of(picture, 1),
+        Measured = MeasuredPicture.Of(PictureMeasures.Of(picture), 1),
     };
 
     /// <summary>A few shapes at random places.</summary>
