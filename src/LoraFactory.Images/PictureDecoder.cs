@@ -1,4 +1,5 @@
 using System.Globalization;
+using LoraFactory.Images.Turbo;
 using LoraFactory.Images.Vips;
 
 namespace LoraFactory.Images;
@@ -23,7 +24,7 @@ public static class PictureDecoder
             throw new PictureException(PictureFault.TooLarge, $"The picture has {header.Width}×{header.Height} pixels; at most {limits.MaxPixels} are decoded.");
         try
         {
-            return header.Format == PictureFormat.Bmp ? Shrunk(BmpReader.Decode(bytes), fit) : DecodeByVips(bytes, header, fit, limits);
+            return header.Format == PictureFormat.Bmp ? Shrunk(BmpReader.Decode(bytes), fit) : DecodePlain(bytes, header, fit) ?? DecodeByVips(bytes, header, fit, limits);
         }
         catch (PictureException e) when (e.Fault == PictureFault.Damaged)
         {
@@ -50,7 +51,19 @@ public static class PictureDecoder
         return new(PictureResampler.Resize(whole, width, height, PictureFit.Filter), whole.Width, whole.Height);
     }
 
-    private static unsafe DecodedPicture DecodeByVips(ReadOnlySpan<byte> bytes, PictureHeader header, PictureFit? fit, PictureLimits limits)
+    /// <summary>The same of a JPEG that needs nothing but its blocks transformed; null of anything else.</summary>
+    internal static DecodedPicture? DecodePlain(ReadOnlySpan<byte> bytes, PictureHeader header, PictureFit? fit)
+    {
+        if (header.Format != PictureFormat.Jpeg || !TurboJpeg.IsAvailable || !JpegSegments.IsPlain(bytes)) return null;
+        var shrink = ShrinkOf(header, fit);
+        var (width, height) = fit?.Of(header.Width, header.Height) ?? (header.Width, header.Height);
+        // Far too large even at an eighth: libvips shrinks it further.
+        if (Math.Min(header.Width / shrink / width, header.Height / shrink / height) >= 4 || TurboJpeg.Decode(bytes, header, shrink) is not { } picture) return null;
+        return new(PictureResampler.Resize(picture, width, height, PictureFit.Filter), header.Width, header.Height);
+    }
+
+    /// <summary>The same of everything that libvips reads.</summary>
+    internal static unsafe DecodedPicture DecodeByVips(ReadOnlySpan<byte> bytes, PictureHeader header, PictureFit? fit, PictureLimits limits)
     {
         fixed (byte* data = bytes)
         {
@@ -81,11 +94,17 @@ public static class PictureDecoder
                 _ => "tiffload_buffer",
             }, data, length, ("fail-on", "error"));
         }
-        // libjpeg gives the picture at a half, a quarter or an eighth from the low frequencies of its blocks.
-        var (width, height) = fit?.Of(header.Width, header.Height) ?? (header.Width, header.Height);
-        shrink = 8;
-        while (shrink > 1 && (header.Width / shrink < width || header.Height / shrink < height)) shrink /= 2;
+        shrink = ShrinkOf(header, fit);
         return VipsImage.Load("jpegload_buffer", data, length, ("fail-on", "error"), ("shrink", shrink.ToString(CultureInfo.InvariantCulture)));
+    }
+
+    // libjpeg gives the picture at a half, a quarter or an eighth from the low frequencies of its blocks.
+    private static int ShrinkOf(PictureHeader header, PictureFit? fit)
+    {
+        var (width, height) = fit?.Of(header.Width, header.Height) ?? (header.Width, header.Height);
+        var shrink = 8;
+        while (shrink > 1 && (header.Width / shrink < width || header.Height / shrink < height)) shrink /= 2;
+        return shrink;
     }
 
     // Alpha is laid over white before pixels are mixed; everything else is cheaper on fewer pixels. What is far too large is first shrunk by a whole factor (means of

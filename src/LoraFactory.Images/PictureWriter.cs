@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using LoraFactory.Images.Turbo;
 using LoraFactory.Images.Vips;
 
 namespace LoraFactory.Images;
@@ -19,13 +20,18 @@ public static class PictureWriter
         return text is null ? png : [.. png.AsSpan(0, HeaderLength), .. text.SelectMany(pair => TextChunk(pair.Key, pair.Value)), .. png.AsSpan(HeaderLength)];
     }
 
-    /// <summary>JPEG, 4:4:4 from quality 90 on. <paramref name="quality"/> 1..100.</summary>
-    public static byte[] Jpeg(Picture picture, int quality = 90)
+    /// <summary>JPEG, 4:4:4 from quality 90 on, with Huffman tables of its own: smaller. <paramref name="quality"/> 1..100.</summary>
+    public static byte[] Jpeg(Picture picture, int quality = 90) => ByVips(picture, quality, "true");
+
+    /// <summary>The same pixels with the standard's Huffman tables, as most programs write: a twelfth larger, made in a fifth of the time.</summary>
+    public static byte[] QuickJpeg(Picture picture, int quality = 90) => TurboJpeg.IsAvailable && quality is >= 1 and <= 100 ? TurboJpeg.Encode(picture, quality) : ByVips(picture, quality, "false");
+
+    private static byte[] ByVips(Picture picture, int quality, string ownTables)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
         using var image = VipsImage.FromPixels(picture);
-        return image.Save("jpegsave_buffer", ("Q", quality.ToString(CultureInfo.InvariantCulture)), ("optimize-coding", "true"));
+        return image.Save("jpegsave_buffer", ("Q", quality.ToString(CultureInfo.InvariantCulture)), ("optimize-coding", ownTables));
     }
 
     /// <summary>tEXt for Latin-1, else iTXt in UTF-8 (PNG third edition, 11.3.3); written here, since libvips compresses them and readers of prompts look for plain ones.</summary>

@@ -35,7 +35,7 @@ internal readonly record struct DecodeRequest(DecodeAnswer Answer, int Side = 0,
         return (decoded, Answer switch
         {
             DecodeAnswer.Measures => PictureMeasures.Of(decoded).ToBytes(),
-            DecodeAnswer.SquareJpeg => PictureWriter.Jpeg(PictureFraming.Square(decoded.Picture, Side), Quality),
+            DecodeAnswer.SquareJpeg => PictureWriter.QuickJpeg(PictureFraming.Square(decoded.Picture, Side), Quality),
             _ => decoded.Picture.Pixels,
         });
     }

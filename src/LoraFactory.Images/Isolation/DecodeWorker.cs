@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using LoraFactory.Images.Turbo;
 using LoraFactory.Images.Vips;
 
 namespace LoraFactory.Images;
@@ -35,6 +36,7 @@ public static partial class DecodeWorker
         try
         {
             VipsLibrary.Require();
+            _ = TurboJpeg.IsAvailable;
             ShutIn();
             DecodeFrames.WriteInt(output, 0);
             output.Flush();

@@ -46,7 +46,7 @@ public sealed class DecodeAnswerTests
     {
         using var decoder = new IsolatedDecoder();
         foreach (var file in Files())
-            Assert.Equal(PictureWriter.Jpeg(PictureFraming.Square(PictureDecoder.Decode(file, PictureFit.Covering(64)).Picture, 64), 95), await decoder.SquareJpegAsync(file, 64, 95, Token));
+            Assert.Equal(PictureWriter.QuickJpeg(PictureFraming.Square(PictureDecoder.Decode(file, PictureFit.Covering(64)).Picture, 64), 95), await decoder.SquareJpegAsync(file, 64, 95, Token));
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => decoder.SquareJpegAsync(Files().First(), 0, 95, Token));
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => decoder.SquareJpegAsync(Files().First(), 64, 101, Token));
         Assert.Equal(1, decoder.Started);
