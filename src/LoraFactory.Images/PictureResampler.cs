@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace LoraFactory.Images;
 
@@ -22,7 +23,7 @@ public enum Resampling
 /// Resizing with 8-bit arithmetic that equals Pillow's, bit for bit: model processors and perceptual hashes are defined by it. The filter
 /// widens when shrinking (antialias); the horizontal pass comes first and is rounded to 8 bits; a pass whose size does not change is skipped.
 /// </summary>
-public static class PictureResampler
+public static partial class PictureResampler
 {
     private const int PrecisionBits = 22, Rounding = 1 << (PrecisionBits - 1);
 
@@ -40,17 +41,23 @@ public static class PictureResampler
     }
 
     /// <summary>Resizes interleaved bytes [H, W, <paramref name="bands"/>].</summary>
-    public static byte[] Resize(byte[] pixels, int width, int height, int bands, int newWidth, int newHeight, Resampling filter)
+    public static byte[] Resize(byte[] pixels, int width, int height, int bands, int newWidth, int newHeight, Resampling filter) =>
+        Resize(pixels, width, height, bands, newWidth, newHeight, filter, Avx2.IsSupported);
+
+    /// <summary>The same, with or without what only some processors have.</summary>
+    internal static byte[] Resize(byte[] pixels, int width, int height, int bands, int newWidth, int newHeight, Resampling filter, bool byAvx2)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(newWidth, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(newHeight, 1);
         if (newWidth != width)
         {
-            pixels = Horizontal(pixels, width, height, bands, WeightsOf(width, newWidth, filter));
+            var weights = WeightsOf(width, newWidth, filter);
+            pixels = byAvx2 && bands is (1 or 3) ? HorizontalByAvx2(pixels, width, height, bands, weights) : Horizontal(pixels, width, height, bands, weights);
             width = newWidth;
         }
-        if (newHeight != height) pixels = Vertical(pixels, width * bands, WeightsOf(height, newHeight, filter));
-        return pixels;
+        if (newHeight == height) return pixels;
+        var down = WeightsOf(height, newHeight, filter);
+        return byAvx2 ? VerticalByAvx2(pixels, width * bands, down) : Vertical(pixels, width * bands, down);
     }
 
     private const int MostKept = 128;
@@ -180,6 +187,7 @@ public static class PictureResampler
         private readonly int[] _low;
         private readonly int[][] _fixed;
         private StrongBox<(int[] Values, int Stride)>? _twos, _eights;
+        private StrongBox<(short[] Values, int Stride)>? _splitFours, _splitSixteens;
 
         public Weights(int from, int to, Resampling filter)
         {
@@ -221,6 +229,33 @@ public static class PictureResampler
             var made = new StrongBox<(int[] Values, int Stride)>((values, stride));
             if (multiple == 2) _twos = made;
             else _eights = made;
+            return made.Value;
+        }
+
+        /// <summary>
+        /// All weights in two parts of 16 bits, filled up with zeros to <c>Stride</c>, a multiple of <paramref name="taps"/> (4: for interleaved colours, or 16): for each 4 or 16 of them
+        /// sixteen upper and sixteen lower parts; of 4, each pair stands there four times.
+        /// </summary>
+        public (short[] Values, int Stride) Split(int taps)
+        {
+            if ((taps == 4 ? _splitFours : _splitSixteens) is { } known) return known.Value;
+            var stride = (_fixed.Max(f => f.Length) + taps - 1) / taps * taps;
+            var values = new short[_fixed.Length * stride / taps * 32];
+            for (var i = 0; i < _fixed.Length; i++)
+            {
+                for (var j = 0; j < _fixed[i].Length; j++)
+                {
+                    var block = (i * stride + j) / taps * 32;
+                    for (var copy = 0; copy < (taps == 4 ? 4 : 1); copy++)
+                    {
+                        var at = block + (taps == 4 ? j % 4 / 2 * 8 + copy * 2 + j % 2 : j % 16);
+                        (values[at], values[at + 16]) = ((short)(_fixed[i][j] >> LowBits), (short)(_fixed[i][j] & LowMask));
+                    }
+                }
+            }
+            var made = new StrongBox<(short[] Values, int Stride)>((values, stride));
+            if (taps == 4) _splitFours = made;
+            else _splitSixteens = made;
             return made.Value;
         }
 

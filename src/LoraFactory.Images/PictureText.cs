@@ -147,6 +147,8 @@ public static class PictureText
         var means = new byte[luma.Length];
         var columns = new int[width];
         var shares = new float[width];
+        // What lies left of a column, from `radius` columns before the picture to as many behind it: a window's sum is the difference of two.
+        var left = new int[width + 2 * radius + 1];
         var before = 0;
         for (var y = 0; y < Math.Min(radius, height); y++) AddRow(luma.Slice(y * width, width), columns, 1);
         for (var y = 0; y < height; y++)
@@ -156,23 +158,40 @@ public static class PictureText
             var rows = Math.Min(height - 1, y + radius) - Math.Max(0, y - radius) + 1;
             for (var x = 0; x < width && rows != before; x++) shares[x] = 1f / (rows * (Math.Min(width - 1, x + radius) - Math.Max(0, x - radius) + 1));
             before = rows;
-            var to = means.AsSpan(y * width, width);
             var sum = 0;
-            for (var x = 0; x < Math.Min(radius, width); x++) sum += columns[x];
-            for (var x = 0; x < width; x++)
-            {
-                if (x + radius < width) sum += columns[x + radius];
-                if (x - radius > 0) sum -= columns[x - radius - 1];
-                to[x] = (byte)(sum * shares[x]);
-            }
+            for (var x = 0; x < columns.Length; x++) left[radius + 1 + x] = sum += columns[x];
+            left.AsSpan(radius + 1 + width).Fill(sum);
+            Divide(left, 2 * radius + 1, shares, means.AsSpan(y * width, width));
         }
         return means;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Divide(int[] left, int window, float[] shares, Span<byte> to)
+    {
+        var x = 0;
+        for (; x + 8 <= to.Length; x += 8)
+        {
+            var sums = Vector256.Create<int>(left.AsSpan(x + window)) - Vector256.Create<int>(left.AsSpan(x));
+            var whole = Vector256.ConvertToInt32(Vector256.ConvertToSingle(sums) * Vector256.Create<float>(shares.AsSpan(x)));
+            var words = Vector128.Narrow(whole.GetLower(), whole.GetUpper()).AsUInt16();
+            Unsafe.WriteUnaligned(ref to[x], Vector128.Narrow(words, words).AsUInt64().ToScalar());
+        }
+        for (; x < to.Length; x++) to[x] = (byte)((left[x + window] - left[x]) * shares[x]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddRow(ReadOnlySpan<byte> row, Span<int> columns, int sign)
     {
-        for (var x = 0; x < columns.Length; x++) columns[x] += sign * row[x];
+        var x = 0;
+        for (; x + 8 <= columns.Length; x += 8)
+        {
+            var eight = Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(in row[x])).AsByte());
+            var added = Vector256.Create(Vector128.WidenLower(eight).AsInt32(), Vector128.WidenUpper(eight).AsInt32());
+            var sum = Vector256.Create<int>(columns[x..]);
+            (sign > 0 ? sum + added : sum - added).CopyTo(columns[x..]);
+        }
+        for (; x < columns.Length; x++) columns[x] += sign * row[x];
     }
 
     /// <summary>Letters by the squares of 32 pixels that their left edges and middles lie in.</summary>
