@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -9,14 +11,14 @@ public static class ContentId
     /// <summary>First 16 hex digits of SHA-256 over the parts, each preceded by its length so that boundaries count.</summary>
     public static string Of(params IEnumerable<string> parts)
     {
-        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var bytes = new ArrayBufferWriter<byte>(256);
         foreach (var part in parts)
         {
-            var bytes = Encoding.UTF8.GetBytes(part);
-            sha.AppendData(BitConverter.GetBytes(bytes.LongLength));
-            sha.AppendData(bytes);
+            BinaryPrimitives.WriteInt64LittleEndian(bytes.GetSpan(8), Encoding.UTF8.GetByteCount(part));
+            bytes.Advance(8);
+            Encoding.UTF8.GetBytes(part, bytes);
         }
-        return Convert.ToHexStringLower(sha.GetHashAndReset())[..16];
+        return OfBytes(bytes.WrittenSpan)[..16];
     }
 
     /// <summary>SHA-256 (64 hex digits) of bytes.</summary>

@@ -67,9 +67,7 @@ public sealed class RunDirectory
         var hash = ContentId.OfBytes(bytes);
         var path = Blob(hash);
         if (System.IO.File.Exists(path)) return hash;
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
-        var copy = bytes.ToArray();
-        AtomicFile.Write(path, stream => stream.Write(copy), durable);
+        AtomicFile.WriteBytes(path, bytes, durable);
         return hash;
     }
 
@@ -130,9 +128,7 @@ public static class AtomicFile
     /// <summary>Calls <paramref name="write"/> on a temporary file beside <paramref name="path"/>, then renames it.</summary>
     public static void Write(string path, Action<Stream> write, bool durable = true)
     {
-        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        Directory.CreateDirectory(directory);
-        var aside = Path.Combine(directory, $".{Path.GetFileName(path)}.{Environment.ProcessId}.{Guid.NewGuid():N}.tmp");
+        var aside = Aside(path);
         try
         {
             using (var stream = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None))
@@ -144,13 +140,44 @@ public static class AtomicFile
         }
         catch (Exception e)
         {
-            File.Delete(aside);
-            if (DiskFault.IsDiskFull(e))
-                throw new LoraException($"{path} could not be written: the disk is full. Free some space and run the same command again; nothing was lost.", inner: e);
+            GiveUp(path, aside, e);
+            throw;
+        }
+    }
+
+    /// <summary>The same for bytes that are there already.</summary>
+    public static void WriteBytes(string path, ReadOnlySpan<byte> bytes, bool durable = true)
+    {
+        var aside = Aside(path);
+        try
+        {
+            using (var file = File.OpenHandle(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            {
+                RandomAccess.Write(file, bytes, 0);
+                if (durable) RandomAccess.FlushToDisk(file);
+            }
+            File.Move(aside, path, overwrite: true);
+        }
+        catch (Exception e)
+        {
+            GiveUp(path, aside, e);
             throw;
         }
     }
 
     /// <summary>Text in UTF-8 without a mark.</summary>
     public static void WriteText(string path, string text) => Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+
+    private static string Aside(string path)
+    {
+        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        Directory.CreateDirectory(directory);
+        return Path.Combine(directory, $".{Path.GetFileName(path)}.{Environment.ProcessId}.{Random.Shared.NextInt64():x16}.tmp");
+    }
+
+    private static void GiveUp(string path, string aside, Exception why)
+    {
+        File.Delete(aside);
+        if (DiskFault.IsDiskFull(why)) throw new LoraException($"{path} could not be written: the disk is full. Free some space and run the same command again; nothing was lost.", inner: why);
+    }
 }

@@ -41,31 +41,15 @@ public static class WordStem
     }
 
     /// <summary>Words of a text, lower-case; CJK is cut into pairs of characters, which serve as words there.</summary>
-    public static IEnumerable<string> Words(string text) => Ranges(text).Select(range => text[range].ToLowerInvariant());
-
-    /// <summary>Where the words of a text stand.</summary>
-    public static IEnumerable<Range> Ranges(string text)
+    public static IReadOnlyList<string> Words(string text)
     {
-        var start = -1;
-        for (var i = 0; i <= text.Length; i++)
-        {
-            var c = i < text.Length ? text[i] : ' ';
-            if (IsCjk(c))
-            {
-                if (start >= 0) yield return start..i;
-                start = -1;
-                if (i + 1 < text.Length && IsCjk(text[i + 1])) yield return i..(i + 2);
-            }
-            else if (char.IsLetterOrDigit(c)) start = start < 0 ? i : start;
-            else if (start >= 0)
-            {
-                yield return start..i;
-                start = -1;
-            }
-        }
+        var words = new List<string>();
+        foreach (var range in Ranges(text)) words.Add(text[range].ToLowerInvariant());
+        return words;
     }
 
-    private static bool IsCjk(char c) => c is (>= '\u3040' and <= '\u30ff') or (>= '\u3400' and <= '\u9fff') or (>= '\uac00' and <= '\ud7af');
+    /// <summary>Where the words of a text stand.</summary>
+    public static WordRanges Ranges(string text) => new(text);
 
     private static string Step1(string w)
     {

@@ -42,7 +42,7 @@ internal sealed record Candidate
     });
 
     // Number of words that describe it, with diminishing worth, a figcaption first.
-    private double Described => Math.Sqrt(WordStem.Words(Caption).Count()) * 2 + Math.Sqrt(WordStem.Words(Alt).Count()) + (Context.Length > 0 ? 0.5 : 0);
+    private double Described => Math.Sqrt(WordStem.Words(Caption).Count) * 2 + Math.Sqrt(WordStem.Words(Alt).Count) + (Context.Length > 0 ? 0.5 : 0);
 
     /// <summary>What it is dropped with.</summary>
     public Drop Drop(string reason, string? detail = null, double value = double.NaN, double threshold = double.NaN) =>

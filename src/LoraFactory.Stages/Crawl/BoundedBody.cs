@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Compression;
 
 namespace LoraFactory.Stages.Crawl;
@@ -18,7 +19,7 @@ public static class BoundedBody
     /// <returns>The bytes, and why they are refused ("too-large" with the first of them; empty otherwise): "too-large", "too-compressed", "bad-encoding" or "unsupported-encoding".</returns>
     public static async Task<(byte[] Bytes, Refusal? Refusal)> ReadAsync(Stream raw, IReadOnlyList<string> codings, long maxBytes, CancellationToken token)
     {
-        codings = [.. codings.Select(c => c.Trim().ToLowerInvariant()).Where(c => c is not ("" or "identity"))];
+        if (codings.Count > 0) codings = [.. codings.Select(c => c.Trim().ToLowerInvariant()).Where(c => c is not ("" or "identity"))];
         if (codings.Count > MaxCodings) return ([], new("unsupported-encoding", $"{codings.Count} content codings, at most {MaxCodings} are undone", codings.Count, MaxCodings));
         var counted = new CountingStream(raw);
         Stream stream = counted;
@@ -44,21 +45,33 @@ public static class BoundedBody
 
     private static async Task<(byte[], Refusal?)> CopyAsync(Stream stream, CountingStream raw, bool packed, long maxBytes, CancellationToken token)
     {
-        using var body = new MemoryStream();
-        var buffer = new byte[32 * 1024];
-        int n;
-        while ((n = await stream.ReadAsync(buffer, token)) > 0)
+        var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
+        var length = 0;
+        try
         {
-            if (body.Length + n > maxBytes)
+            int n;
+            while ((n = await stream.ReadAsync(buffer.AsMemory(length), token)) > 0)
             {
-                body.Write(buffer, 0, (int)(maxBytes - body.Length));
-                return (body.ToArray(), new("too-large", $"more than {maxBytes} bytes", Threshold: maxBytes));
+                length += n;
+                if (length > maxBytes) return (buffer[..(int)maxBytes], new("too-large", $"more than {maxBytes} bytes", Threshold: maxBytes));
+                if (packed && length > RatioFrom && length / Math.Max(raw.Count, 1) > MaxRatio)
+                    return ([], new("too-compressed", $"{raw.Count} bytes unpack to more than {MaxRatio} times as many", length / Math.Max(raw.Count, 1), MaxRatio));
+                if (length == buffer.Length) buffer = Larger(buffer);
             }
-            body.Write(buffer, 0, n);
-            if (packed && body.Length > RatioFrom && body.Length / Math.Max(raw.Count, 1) > MaxRatio)
-                return ([], new("too-compressed", $"{raw.Count} bytes unpack to more than {MaxRatio} times as many", body.Length / Math.Max(raw.Count, 1), MaxRatio));
+            return (buffer[..length], null);
         }
-        return (body.ToArray(), null);
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static byte[] Larger(byte[] full)
+    {
+        var larger = ArrayPool<byte>.Shared.Rent(full.Length * 2);
+        full.CopyTo(larger, 0);
+        ArrayPool<byte>.Shared.Return(full);
+        return larger;
     }
 
     private static async Task<Stream?> DecodeAsync(Stream stream, string coding, CancellationToken token)

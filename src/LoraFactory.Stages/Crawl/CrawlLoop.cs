@@ -113,7 +113,7 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
                 if (gates.RestOf(lane.Key) > Patience) break; // it asked to be left alone: the rest waits in the queue
                 var visit = OneAsync(item, token);
                 var left = Patience - context.Clock.GetElapsedTime(started);
-                if (!visit.IsCompleted) await Task.WhenAny(visit, Task.Delay(left > LeastPatience ? left : LeastPatience, context.Clock, stop));
+                if (!visit.IsCompleted) await EndsOrTimeAsync(visit, left > LeastPatience ? left : LeastPatience, stop);
                 if (visit.IsCompleted)
                 {
                     visits[place[item]] = [await visit];
@@ -125,15 +125,19 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         });
     }
 
+    // Waits for the visit, for this long at most; the visit itself goes on.
+    private async Task EndsOrTimeAsync(Task<Visit> visit, TimeSpan most, CancellationToken stop) =>
+        await ((Task)visit).WaitAsync(most, context.Clock, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
     private async Task<Visit> OneAsync(FrontierUrl item, CancellationToken token)
     {
-        if (record.HasKept && frontier.KeptVisit(item) is { } kept && JsonSerializer.Deserialize<Visit>(kept, RunDirectory.Json) is { } before)
+        if (record.HasKept && frontier.KeptVisit(item) is { } kept && JsonSerializer.Deserialize(kept, CrawlJson.Default.Visit) is { } before)
         {
             if (before.Status is 429 or 503) gates.SlowDown(before.AnsweredBy ?? item.Url.Host, before.RetryAfter ?? TimeSpan.Zero); // what it asked of the process that was killed
             return before;
         }
         var visit = await visitor.VisitAsync(item, token);
-        frontier.KeepVisit(item, JsonSerializer.SerializeToUtf8Bytes(visit, RunDirectory.Json));
+        if (visit.WasAsked) frontier.KeepVisit(item, JsonSerializer.SerializeToUtf8Bytes(visit, CrawlJson.Default.Visit));
         return visit;
     }
 

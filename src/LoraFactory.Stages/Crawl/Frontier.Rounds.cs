@@ -39,13 +39,13 @@ public sealed partial class Frontier
     /// <inheritdoc/>
     public bool HoldsOrAwaits(Uri url)
     {
-        lock (gate) return tables.FindUrl.First(null, r => r.GetInt32(0) is 0 or 1, FrontierTables.Key(UrlKind.Page, url.AbsoluteUri));
+        lock (gate) return tables.FindUrl.First(r => r.GetInt32(0) is 0 or 1, FrontierTables.Key(UrlKind.Page, url.AbsoluteUri));
     }
 
     /// <inheritdoc/>
     public bool HasMissingPage(string host)
     {
-        lock (gate) return hosts.TryGetValue(host, out var row) ? row.Missing != 0 : tables.FindHost.First(null, r => r.GetInt64(6) != 0, host);
+        lock (gate) return hosts.TryGetValue(host, out var row) ? row.Missing != 0 : tables.FindHost.First(r => r.GetInt64(6) != 0, host);
     }
 
     /// <summary>Pages kept, by host.</summary>
@@ -65,47 +65,35 @@ public sealed partial class Frontier
     /// Keeps what a visit brought until it is recorded, so that a crawl that is killed meanwhile does not ask again. Recording (<see cref="Done"/>,
     /// <see cref="Drop"/>) ends it.
     /// </summary>
-    public void KeepVisit(FrontierUrl item, byte[] visit)
-    {
-        lock (gate) tables.AddVisit.Run(null, FrontierTables.Key(item.Kind, item.Url.AbsoluteUri), visit);
-    }
+    public void KeepVisit(FrontierUrl item, byte[] visit) => visits.Add(item.Key, visit);
 
     /// <summary>What an earlier process fetched for this URL and did not come to record; null where it did not.</summary>
-    public byte[]? KeptVisit(FrontierUrl item)
-    {
-        lock (gate) return tables.FindVisit.First(null, r => (byte[])r.GetValue(0), FrontierTables.Key(item.Kind, item.Url.AbsoluteUri));
-    }
+    public byte[]? KeptVisit(FrontierUrl item) => visits.Find(item.Key);
 
     /// <summary>Whether visits of an earlier process are waiting to be recorded.</summary>
-    public bool HasKeptVisits
-    {
-        get
-        {
-            lock (gate) return Sqlite.Scalar<long>(tables.Db, "SELECT EXISTS(SELECT 1 FROM visit)") == 1;
-        }
-    }
+    public bool HasKeptVisits => !visits.IsEmpty;
 
     /// <summary>Forgets a visit that is not recorded, such as one that is to be tried again.</summary>
-    public void ForgetVisit(FrontierUrl item) => tables.EndVisit.Run(transaction, FrontierTables.Key(item.Kind, item.Url.AbsoluteUri));
+    public void ForgetVisit(FrontierUrl item) => visits.End(item.Key);
 
     /// <summary>Keeps what an origin's robots.txt said.</summary>
     public void KeepRobots(string origin, KeptRobots robots)
     {
-        lock (gate) tables.SetRobots.Run(transaction, origin, robots.Fetched, robots.Body, robots.Tdm);
+        lock (gate) tables.SetRobots.Run(origin, robots.Fetched, robots.Body, robots.Tdm);
     }
 
     /// <summary>What it said when it was last asked; null where it never was.</summary>
     public KeptRobots? RobotsOf(string origin)
     {
-        lock (gate) return tables.FindRobots.First(transaction, r => new KeptRobots(r.GetDouble(0), r.IsDBNull(1) ? null : (byte[])r.GetValue(1), r.IsDBNull(2) ? null : (byte[])r.GetValue(2)), origin);
+        lock (gate) return tables.FindRobots.First(r => new KeptRobots(r.GetDouble(0), r.IsDBNull(1) ? null : r.GetBytes(1), r.IsDBNull(2) ? null : r.GetBytes(2)), origin);
     }
 
     /// <summary>What is known of the pages of one shape on a host; see <see cref="PageShape"/>.</summary>
     public ShapeHistory HistoryOf(string host, long shape) =>
-        tables.FindShape.First(transaction, r => new ShapeHistory(r.GetInt32(0), r.GetInt32(1), (byte[])r.GetValue(2)), Host(host).Id, shape) ?? ShapeHistory.None;
+        tables.FindShape.First(r => new ShapeHistory(r.GetInt32(0), r.GetInt32(1), r.GetBytes(2)), Host(host).Id, shape) ?? ShapeHistory.None;
 
     /// <summary>Keeps it.</summary>
-    public void SetHistory(string host, long shape, ShapeHistory history) => tables.SetShape.Run(transaction, Host(host).Id, shape, history.Seen, history.Novel, history.Signatures);
+    public void SetHistory(string host, long shape, ShapeHistory history) => tables.SetShape.Run(Host(host).Id, shape, history.Seen, history.Novel, history.Signatures);
 
     /// <summary>
     /// A page that is kept and makes this one needless: it has the same bytes, and its pictures are fetched or are the same ones. Null when there
@@ -143,11 +131,11 @@ public sealed partial class Frontier
             {
                 var item = new FrontierUrl(new Uri(url), (UrlKind)kind, 0, 0);
                 if (state != 2) frontier.SetState(item, 2, new("withdrawn", withdrawal.Target));
-                Sqlite.Run(db, "DELETE FROM page WHERE id = $id; DELETE FROM picture WHERE id = $id; DELETE FROM visit WHERE id = $id", ("$id", id));
+                Sqlite.Run(db, "DELETE FROM page WHERE id = $id; DELETE FROM picture WHERE id = $id", ("$id", id));
             }
             foreach (var (id, json) in Sqlite.Rows(db, "SELECT id, json FROM page", r => (r.GetInt64(0), r.GetString(1))).ToList())
             {
-                var page = JsonSerializer.Deserialize<Page>(json, RunDirectory.Json)!;
+                var page = JsonSerializer.Deserialize(json, CrawlJson.Default.Page)!;
                 if (withdrawal.Covers(page.FinalUrl))
                 {
                     frontier.SetState(new(new Uri(page.Url), UrlKind.Page, page.Depth, 0), 2, new("withdrawn", withdrawal.Target));
@@ -155,9 +143,10 @@ public sealed partial class Frontier
                     continue;
                 }
                 if (!page.Pictures.Any(p => withdrawal.Covers(p.Url))) continue;
-                Sqlite.Run(db, "UPDATE page SET json = $json WHERE id = $id", ("$id", id), ("$json", JsonSerializer.Serialize(page with { Pictures = [.. page.Pictures.Where(p => !withdrawal.Covers(p.Url))] }, RunDirectory.Json)));
+                Sqlite.Run(db, "UPDATE page SET json = $json WHERE id = $id", ("$id", id), ("$json", JsonSerializer.Serialize(page with { Pictures = [.. page.Pictures.Where(p => !withdrawal.Covers(p.Url))] }, CrawlJson.Default.Page)));
             }
         });
+        frontier.visits.Clear(); // what a killed crawl fetched and did not record may be of it: that is asked for again
         Sqlite.Run(frontier.tables.Db, "VACUUM"); // freed rows keep their bytes until then
     }
 
@@ -166,7 +155,7 @@ public sealed partial class Frontier
     {
         foreach (var json in Sqlite.Rows(tables.Db, "SELECT p.json FROM (SELECT id FROM page ORDER BY url) o JOIN page p ON p.id = o.id", r => r.GetString(0)))
         {
-            var page = JsonSerializer.Deserialize<Page>(json, RunDirectory.Json)!;
+            var page = JsonSerializer.Deserialize(json, CrawlJson.Default.Page)!;
             yield return page with { Pictures = [.. page.Pictures.Select(WithOutcome)] };
         }
     }
@@ -180,18 +169,18 @@ public sealed partial class Frontier
         items.OrderByDescending(i => i.Kind == UrlKind.Sitemap).ThenByDescending(i => i.Priority).ThenBy(i => i.Depth).ThenBy(i => i.Url.AbsoluteUri, StringComparer.Ordinal);
 
     private List<FrontierUrl> Waiting(long host, UrlKind kind, int most) =>
-        most < 1 ? [] : tables.Queue.All(null, r => new FrontierUrl(new Uri(r.GetString(0)), kind, r.GetInt32(1), r.GetDouble(2)), host, (int)kind, most);
+        most < 1 ? [] : tables.Queue.All(r => new FrontierUrl(new Uri(r.GetString(0)), kind, r.GetInt32(1), r.GetDouble(2)).With(key: r.GetInt64(3)), host, (int)kind, most);
 
-    private List<Page> WithBytes(string hash) => [.. tables.Twins.All(transaction, r => r.GetString(0), hash).Select(json => JsonSerializer.Deserialize<Page>(json, RunDirectory.Json)!)];
+    private List<Page> WithBytes(string hash) => [.. tables.Twins.All(r => r.GetString(0), hash).Select(json => JsonSerializer.Deserialize(json, CrawlJson.Default.Page)!)];
 
     private int Fetched(Page page) => page.Pictures.Count(p => WithOutcome(p).BlobHash is not null);
 
     private PagePicture WithOutcome(PagePicture picture)
     {
         if (picture.Refused is not null) return picture;
-        var json = tables.FindPicture.First(transaction, r => r.GetString(0), FrontierTables.Key(UrlKind.Picture, picture.Url));
+        var json = tables.FindPicture.First(r => r.GetString(0), FrontierTables.Key(UrlKind.Picture, picture.Url));
         if (json is null) return picture with { Refused = "not-reached" };
-        var outcome = JsonSerializer.Deserialize<PictureOutcome>(json, RunDirectory.Json)!;
+        var outcome = JsonSerializer.Deserialize(json, CrawlJson.Default.PictureOutcome)!;
         return picture with { BlobHash = outcome.BlobHash, Refused = outcome.Refused, MediaType = outcome.MediaType, OptOut = outcome.OptOut ?? picture.OptOut, Consent = outcome.Consent };
     }
 }

@@ -22,20 +22,25 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     // States of a URL: 0 waits, 1 done, 2 dropped, 3 deferred.
     // Hosts and URLs remembered beside the tables, to save asking them; both begin anew when full.
     private const int Deferred = 3;
+    private const string VisitSuffix = "-visits";
     private const int MostHosts = 20_000, MostSeen = 200_000;
 
     private readonly Lock gate = new();
     private readonly FrontierTables tables;
+    private readonly VisitLog visits;
     private readonly Dictionary<string, HostRow> hosts = new(StringComparer.Ordinal);
     private readonly HashSet<HostRow> touched = [];
-    private readonly Dictionary<long, Seen> seen = [];
+    private readonly Dictionary<(UrlKind Kind, string Url), Seen> seen = [];
     private FrontierCounts counts;
     private SqliteTransaction? transaction;
 
-    private Frontier(FrontierTables tables)
+    private Frontier(FrontierTables tables, VisitLog visits)
     {
-        this.tables = tables;
+        (this.tables, this.visits) = (tables, visits);
         counts = FrontierCounts.Of(tables.Db);
+        // what a process recorded before it was killed, or was to try again, is not needed
+        var settled = Sqlite.Rows(tables.Db, "SELECT value FROM meta WHERE key = 'visits-recorded'", r => long.Parse(r.GetString(0), CultureInfo.InvariantCulture)).FirstOrDefault();
+        visits.Keep(settled, key => tables.FindUrl.First(r => r.GetInt32(0) == 0, key));
     }
 
     // What is remembered of a URL: a second link to it that changes nothing need not ask the table.
@@ -47,10 +52,10 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     public static Frontier Open(string path, string key)
     {
         if (KeyOf(path) is { } known && known != key)
-            foreach (var suffix in (string[])["", "-wal", "-shm"]) File.Delete(path + suffix);
+            foreach (var suffix in (string[])["", "-wal", "-shm", VisitSuffix]) File.Delete(path + suffix);
         var tables = new FrontierTables(path);
         Sqlite.Run(tables.Db, "INSERT OR IGNORE INTO meta VALUES ('crawl', $key)", ("$key", key));
-        return new(tables);
+        return new(tables, new VisitLog(path + VisitSuffix));
     }
 
     /// <summary>Pages kept; those with the same bytes count once.</summary>
@@ -86,7 +91,8 @@ public sealed partial class Frontier : IKnownPages, IDisposable
         if (Pages > 0 || Queued > 0 || Known(UrlKind.Page) == 0) return false;
         lock (gate)
         {
-            Sqlite.Run(tables.Db, "DELETE FROM url; DELETE FROM host; DELETE FROM picture; DELETE FROM visit; DELETE FROM robots; DELETE FROM shape; DELETE FROM meta WHERE key <> 'crawl'");
+            Sqlite.Run(tables.Db, "DELETE FROM url; DELETE FROM host; DELETE FROM picture; DELETE FROM robots; DELETE FROM shape; DELETE FROM meta WHERE key <> 'crawl'");
+            visits.Clear();
             Forget();
         }
         return true;
@@ -102,9 +108,11 @@ public sealed partial class Frontier : IKnownPages, IDisposable
             {
                 work();
                 foreach (var host in touched) Write(host);
-                foreach (var kind in Enum.GetValues<UrlKind>()) tables.SetMeta.Run(transaction, $"asked-{kind}", counts.Asked[(int)kind].ToString(CultureInfo.InvariantCulture));
-                tables.SetMeta.Run(transaction, "opted-out", counts.OptedOut.ToString(CultureInfo.InvariantCulture));
+                foreach (var kind in Enum.GetValues<UrlKind>()) tables.SetMeta.Run($"asked-{kind}", counts.Asked[(int)kind].ToString(CultureInfo.InvariantCulture));
+                tables.SetMeta.Run("opted-out", counts.OptedOut.ToString(CultureInfo.InvariantCulture));
+                tables.SetMeta.Run("visits-recorded", visits.Settled.ToString(CultureInfo.InvariantCulture));
                 transaction.Commit();
+                visits.Shorten();
             }
             catch
             {
@@ -137,12 +145,12 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     public void AddDropped(FrontierUrl item, Refusal refusal) => Insert(item, refusal);
 
     /// <summary>Was the URL fetched and kept as a page?</summary>
-    public bool Holds(Uri url) => tables.FindUrl.First(transaction, r => r.GetInt32(0) == 1, FrontierTables.Key(UrlKind.Page, url.AbsoluteUri));
+    public bool Holds(Uri url) => tables.FindUrl.First(r => r.GetInt32(0) == 1, FrontierTables.Key(UrlKind.Page, url.AbsoluteUri));
 
     /// <summary>Records that a URL need not be fetched any more, whether it was known or waits.</summary>
     public void Settle(FrontierUrl item, Refusal refusal)
     {
-        if (tables.FindUrl.First(transaction, r => r.GetInt32(0) == 0, FrontierTables.Key(item.Kind, item.Url.AbsoluteUri))) Drop(item, refusal);
+        if (tables.FindUrl.First(r => r.GetInt32(0) == 0, item.Key)) Drop(item, refusal);
         else AddDropped(item, refusal);
     }
 
@@ -180,16 +188,16 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     /// <summary>Leaves a URL in the queue for another try; returns how often it was tried.</summary>
     public int TryAgain(FrontierUrl item, Refusal refusal)
     {
-        var id = FrontierTables.Key(item.Kind, item.Url.AbsoluteUri);
-        tables.TryUrl.Run(transaction, id, refusal.Reason, refusal.Detail);
-        return tables.Tries.First(transaction, r => r.GetInt32(0), id);
+        var id = item.Key;
+        tables.TryUrl.Run(id, refusal.Reason, refusal.Detail);
+        return tables.Tries.First(r => r.GetInt32(0), id);
     }
 
     /// <summary>Keeps a page, and counts it for its host; <paramref name="miss"/> lengthens the host's row of misses, else the row ends.</summary>
     public void PutPage(Page page, string host, bool miss)
     {
-        if (tables.Twins.First(transaction, _ => true, page.BlobHash) is false) counts.Pages++;
-        tables.AddPage.Run(transaction, FrontierTables.Key(UrlKind.Page, page.Url), page.Url, page.BlobHash, JsonSerializer.Serialize(page, RunDirectory.Json));
+        if (tables.Twins.First(_ => true, page.BlobHash) is false) counts.Pages++;
+        tables.AddPage.Run(FrontierTables.Key(UrlKind.Page, page.Url), page.Url, page.BlobHash, JsonSerializer.Serialize(page, CrawlJson.Default.Page));
         var row = Host(host);
         row.Pages++;
         CountMiss(host, miss);
@@ -214,7 +222,7 @@ public sealed partial class Frontier : IKnownPages, IDisposable
 
     /// <summary>Keeps how a picture fared.</summary>
     public void PutPicture(string url, PictureOutcome outcome) =>
-        tables.AddPicture.Run(transaction, FrontierTables.Key(UrlKind.Picture, url), JsonSerializer.Serialize(outcome, RunDirectory.Json));
+        tables.AddPicture.Run(FrontierTables.Key(UrlKind.Picture, url), JsonSerializer.Serialize(outcome, CrawlJson.Default.PictureOutcome));
 
     /// <summary>Takes no more pages from hosts of this transaction that reached a cap: queued ones are dropped, later ones too.</summary>
     public void CloseHosts(int maxPages, int maxMisses)
@@ -234,7 +242,7 @@ public sealed partial class Frontier : IKnownPages, IDisposable
         host.Dirty = host.Taken = true;
         foreach (var kind in refusal.Reason == Unreachable ? Enum.GetValues<UrlKind>() : [UrlKind.Page])
         {
-            var dropped = tables.CloseQueue.Run(transaction, host.Id, (int)kind, refusal.Reason, refusal.Detail, refusal.Value, refusal.Threshold);
+            var dropped = tables.CloseQueue.Run(host.Id, (int)kind, refusal.Reason, refusal.Detail, refusal.Value, refusal.Threshold);
             host.Queued -= dropped;
             counts.Queued -= dropped;
             counts.Tally.CountDrop(kind, refusal.Reason, dropped);
@@ -264,7 +272,11 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        lock (gate) tables.Dispose();
+        lock (gate)
+        {
+            visits.Dispose();
+            tables.Dispose();
+        }
     }
 
     private static string? KeyOf(string path)
@@ -286,14 +298,14 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     {
         if (!hosts.TryGetValue(name, out var host))
         {
-            host = tables.FindHost.First(transaction, r => new HostRow(r.GetInt64(0), name)
+            host = tables.FindHost.First(r => new HostRow(r.GetInt64(0), name)
             {
                 Queued = r.GetInt64(1), Best = r.GetDouble(2), Pages = r.GetInt32(3), Misses = r.GetInt32(4), Failures = r.GetInt32(5), Missing = r.GetInt64(6),
                 Ready = r.GetDouble(7), Closed = r.IsDBNull(8) ? null : r.GetString(8),
             }, name);
             if (host is null)
             {
-                tables.AddHost.Run(transaction, name);
+                tables.AddHost.Run(name);
                 host = new(Sqlite.Scalar<long>(tables.Db, "SELECT last_insert_rowid()"), name);
             }
             hosts[name] = host;
@@ -306,28 +318,28 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     {
         if (!host.Dirty) return;
         if (host.Taken)
-            host.Best = Enum.GetValues<UrlKind>().Max(kind => tables.Best.First(transaction, r => r.GetDouble(0), host.Id, (int)kind));
-        tables.SetHost.Run(transaction, host.Id, host.Queued, host.Best, host.Pages, host.Misses, host.Failures, host.Missing, host.Ready, host.Closed);
+            host.Best = Enum.GetValues<UrlKind>().Max(kind => tables.Best.First(r => r.GetDouble(0), host.Id, (int)kind));
+        tables.SetHost.Run(host.Id, host.Queued, host.Best, host.Pages, host.Misses, host.Failures, host.Missing, host.Ready, host.Closed);
         host.Dirty = host.Taken = false;
     }
 
     private void Insert(FrontierUrl item, Refusal? refusal)
     {
         var url = item.Url.AbsoluteUri;
-        var id = FrontierTables.Key(item.Kind, url);
-        if (seen.TryGetValue(id, out var before) && !(refusal is null && before.Waiting && (item.Depth < before.Depth || item.Priority > before.Priority))) return;
-        var known = tables.FindUrl.First(transaction, r => new KnownUrl(r.GetInt32(0), r.GetInt32(1), r.GetDouble(2), r.IsDBNull(3) ? null : r.GetString(3)), id);
+        if (seen.TryGetValue((item.Kind, url), out var before) && !(refusal is null && before.Waiting && (item.Depth < before.Depth || item.Priority > before.Priority))) return;
+        var id = item.Key;
+        var known = tables.FindUrl.First(r => new KnownUrl(r.GetInt32(0), r.GetInt32(1), r.GetDouble(2), r.IsDBNull(3) ? null : r.GetString(3)), id);
         if (known is not null)
         {
             if (refusal is null) Raise(item, id, known.State, known.Depth, known.Priority, known.Reason);
-            else seen[id] = new(known.State == 0 || known.Reason == "depth", known.Depth, known.Priority);
+            else seen[(item.Kind, item.Url.AbsoluteUri)] = new(known.State == 0 || known.Reason == "depth", known.Depth, known.Priority);
             return;
         }
         var host = Host(item.Url.Host);
         if (refusal is null && host.Closed is { } closed && (item.Kind == UrlKind.Page || closed == Unreachable)) refusal = new(closed);
-        tables.AddUrl.Run(transaction, id, url, (int)item.Kind, host.Id, refusal is null ? 0 : 2, item.Depth, item.Priority, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold);
+        tables.AddUrl.Run(id, url, (int)item.Kind, host.Id, refusal is null ? 0 : 2, item.Depth, item.Priority, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold);
         counts.Known[(int)item.Kind]++;
-        seen[id] = new(refusal is null || refusal.Reason == "depth", item.Depth, item.Priority);
+        seen[(item.Kind, item.Url.AbsoluteUri)] = new(refusal is null || refusal.Reason == "depth", item.Depth, item.Priority);
         if (refusal is null) Queued1(host, item.Priority);
         else counts.Tally.CountDrop(item.Kind, refusal.Reason, 1);
     }
@@ -342,7 +354,7 @@ public sealed partial class Frontier : IKnownPages, IDisposable
             if (state != 0 && item.Kind == UrlKind.Page && host.Closed is not null) waits = false;
             else if (state != 0 || nearer != (depth, priority))
             {
-                tables.RaiseUrl.Run(transaction, id, nearer.Depth, nearer.Priority);
+                tables.RaiseUrl.Run(id, nearer.Depth, nearer.Priority);
                 if (state != 0)
                 {
                     Queued1(host, nearer.Priority);
@@ -352,7 +364,7 @@ public sealed partial class Frontier : IKnownPages, IDisposable
                 (depth, priority) = nearer;
             }
         }
-        seen[id] = new(waits, depth, priority);
+        seen[(item.Kind, item.Url.AbsoluteUri)] = new(waits, depth, priority);
     }
 
     private void Queued1(HostRow host, double priority)
@@ -365,11 +377,11 @@ public sealed partial class Frontier : IKnownPages, IDisposable
 
     private void SetState(FrontierUrl item, int state, Refusal? refusal, int status = 0)
     {
-        var id = FrontierTables.Key(item.Kind, item.Url.AbsoluteUri);
-        var waited = tables.FindUrl.First(transaction, r => r.GetInt32(0) == 0, id);
-        tables.EndUrl.Run(transaction, id, state, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold, status);
-        tables.EndVisit.Run(transaction, id);
-        seen[id] = new(refusal?.Reason == "depth", item.Depth, item.Priority);
+        var id = item.Key;
+        var waited = tables.FindUrl.First(r => r.GetInt32(0) == 0, id);
+        tables.EndUrl.Run(id, state, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold, status);
+        visits.End(id);
+        seen[(item.Kind, item.Url.AbsoluteUri)] = new(refusal?.Reason == "depth", item.Depth, item.Priority);
         if (refusal is not null) counts.Tally.CountDrop(item.Kind, refusal.Reason, 1);
         if (!waited) return;
         counts.Tally.CountOutcome(item.Url.Host, refusal?.Reason, status);

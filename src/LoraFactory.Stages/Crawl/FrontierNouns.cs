@@ -18,7 +18,35 @@ public enum UrlKind
 /// <param name="Kind">What it is fetched as.</param>
 /// <param name="Depth">Links away from the seed.</param>
 /// <param name="Priority">0..1, higher first.</param>
-public sealed record FrontierUrl(Uri Url, UrlKind Kind, int Depth, double Priority);
+public sealed record FrontierUrl(Uri Url, UrlKind Kind, int Depth, double Priority)
+{
+    private (Uri Url, long Key)? known;
+
+    /// <summary>Key of the URL as its kind, calculated once; see <see cref="FrontierTables.Key"/>.</summary>
+    internal long Key
+    {
+        get
+        {
+            if (known is { } before && ReferenceEquals(before.Url, Url)) return before.Key;
+            var key = FrontierTables.Key(Kind, Url.AbsoluteUri);
+            known = (Url, key);
+            return key;
+        }
+    }
+
+    /// <summary>The same URL, with its key as the tables have it.</summary>
+    internal FrontierUrl With(long key)
+    {
+        known = (Url, key);
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public bool Equals(FrontierUrl? other) => other is not null && Kind == other.Kind && Depth == other.Depth && Priority.Equals(other.Priority) && Url.Equals(other.Url);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Url, Kind);
+}
 
 /// <summary>How a picture fared.</summary>
 /// <param name="BlobHash">Hash of its bytes, null when it was refused.</param>

@@ -23,7 +23,7 @@ internal sealed class FrontierTables : IDisposable
         CREATE INDEX IF NOT EXISTS page_content ON page(content);
         CREATE TABLE IF NOT EXISTS picture(id INTEGER PRIMARY KEY, json TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS shape(host INTEGER NOT NULL, key INTEGER NOT NULL, seen INTEGER NOT NULL, novel INTEGER NOT NULL, signatures BLOB NOT NULL, PRIMARY KEY(host, key)) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS visit(id INTEGER PRIMARY KEY, json BLOB NOT NULL);
+        DROP TABLE IF EXISTS visit;
         CREATE TABLE IF NOT EXISTS robots(origin TEXT PRIMARY KEY, fetched REAL NOT NULL, body BLOB, tdm BLOB) WITHOUT ROWID;
         """;
 
@@ -41,16 +41,13 @@ internal sealed class FrontierTables : IDisposable
         FindHost = new(Db, "SELECT id, queued, best, pages, misses, failures, missing, ready, closed FROM host WHERE name = $0");
         AddHost = new(Db, "INSERT INTO host(name) VALUES ($0)");
         SetHost = new(Db, "UPDATE host SET queued = $1, best = $2, pages = $3, misses = $4, failures = $5, missing = $6, ready = $7, closed = $8 WHERE id = $0");
-        Queue = new(Db, "SELECT url, depth, priority FROM url WHERE host = $0 AND kind = $1 AND state = 0 ORDER BY priority DESC, depth, url LIMIT $2");
+        Queue = new(Db, "SELECT url, depth, priority, id FROM url WHERE host = $0 AND kind = $1 AND state = 0 ORDER BY priority DESC, depth, url LIMIT $2");
         Best = new(Db, "SELECT priority FROM url WHERE host = $0 AND kind = $1 AND state = 0 ORDER BY priority DESC LIMIT 1");
         CloseQueue = new(Db, "UPDATE url SET state = 2, reason = $2, detail = $3, value = $4, threshold = $5 WHERE host = $0 AND kind = $1 AND state = 0");
         AddPage = new(Db, "INSERT OR REPLACE INTO page VALUES ($0, $1, $2, $3)");
         Twins = new(Db, "SELECT json FROM page WHERE content = $0 ORDER BY url");
         AddPicture = new(Db, "INSERT OR REPLACE INTO picture VALUES ($0, $1)");
         FindPicture = new(Db, "SELECT json FROM picture WHERE id = $0");
-        AddVisit = new(Db, "INSERT OR REPLACE INTO visit VALUES ($0, $1)");
-        FindVisit = new(Db, "SELECT json FROM visit WHERE id = $0");
-        EndVisit = new(Db, "DELETE FROM visit WHERE id = $0");
         FindShape = new(Db, "SELECT seen, novel, signatures FROM shape WHERE host = $0 AND key = $1");
         SetShape = new(Db, "INSERT OR REPLACE INTO shape VALUES ($0, $1, $2, $3, $4)");
         SetMeta = new(Db, "INSERT INTO meta VALUES ($0, $1) ON CONFLICT(key) DO UPDATE SET value = excluded.value");
@@ -75,9 +72,6 @@ internal sealed class FrontierTables : IDisposable
     public Statement Twins { get; }
     public Statement AddPicture { get; }
     public Statement FindPicture { get; }
-    public Statement AddVisit { get; }
-    public Statement FindVisit { get; }
-    public Statement EndVisit { get; }
     public Statement FindShape { get; }
     public Statement SetShape { get; }
     public Statement SetRobots { get; }
@@ -99,7 +93,7 @@ internal sealed class FrontierTables : IDisposable
 
     public void Dispose()
     {
-        foreach (var statement in (Statement[])[FindUrl, AddUrl, RaiseUrl, EndUrl, TryUrl, Tries, FindHost, AddHost, SetHost, Queue, Best, CloseQueue, AddPage, Twins, AddPicture, FindPicture, AddVisit, FindVisit, EndVisit, FindShape, SetShape, SetRobots, FindRobots, SetMeta])
+        foreach (var statement in (Statement[])[FindUrl, AddUrl, RaiseUrl, EndUrl, TryUrl, Tries, FindHost, AddHost, SetHost, Queue, Best, CloseQueue, AddPage, Twins, AddPicture, FindPicture, FindShape, SetShape, SetRobots, FindRobots, SetMeta])
             statement.Dispose();
         Db.Dispose();
     }

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using LoraFactory.Flow;
 using LoraFactory.Pages.Html;
 
@@ -13,11 +14,11 @@ public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance r
     private const int MostSegments = 24, Repeats = 3, MostAlike = 4;
 
     // Files that are no pages, by extension: not asked for.
-    private static readonly string[] NoPage =
+    private static readonly FrozenSet<string> NoPage = FrozenSet.ToFrozenSet(
     [
         ".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".ico", ".avif", ".pdf", ".zip", ".gz", ".tar", ".7z", ".rar", ".exe", ".dmg", ".iso",
         ".mp3", ".mp4", ".avi", ".mov", ".webm", ".wav", ".ogg", ".css", ".js", ".json", ".woff", ".woff2", ".ttf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".epub",
-    ];
+    ], StringComparer.OrdinalIgnoreCase);
 
     private readonly HashSet<string> seedHosts = new(seed.Urls.Select(u => new Uri(u).Host), StringComparer.OrdinalIgnoreCase);
 
@@ -62,6 +63,6 @@ public sealed class LinkPolicy(CrawlOptions options, Seed seed, TopicRelevance r
         if (item.Depth > options.MaxDepth) return new("depth", $"{item.Depth} links from the seed, at most {options.MaxDepth}", item.Depth, options.MaxDepth);
         var path = item.Url.AbsolutePath;
         if (PathTrap(path) is { } trap) return trap;
-        return NoPage.FirstOrDefault(e => path.EndsWith(e, StringComparison.OrdinalIgnoreCase)) is { } extension ? new("not-html", $"ends in {extension}") : null;
+        return path.LastIndexOf('.') is >= 0 and var dot && NoPage.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(path.AsSpan(dot), out var extension) ? new("not-html", $"ends in {extension}") : null;
     }
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>
@@ -15,12 +17,15 @@ public static class MissingPage
         "niet gevonden", "nie znaleziono", "не найдена", "не найден", "не существует", "bulunamadı", "未找到", "找不到", "不存在", "見つかりません", "찾을 수 없",
     ];
 
+    // Most titles hold none of them, which one search says.
+    private static readonly SearchValues<string> Any = SearchValues.Create(Phrases, StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Why it counts as missing; null where it does not.</summary>
     /// <param name="title">The page's title.</param>
     /// <param name="text">Its headings and first paragraphs.</param>
     public static Refusal? Judge(string title, string text)
     {
-        if (title.Length is 0 or > 120) return null;
+        if (title.Length is 0 or > 120 || !title.AsSpan().ContainsAny(Any)) return null;
         var said = Array.Find(Phrases, phrase => Says(title, phrase));
         return said is not null && text.Count(c => c == ' ') < MostWords ? new("soft-404", $"its title says \"{said}\"") : null;
     }

@@ -106,8 +106,11 @@ public sealed class OptOuts(string userAgent)
     private static string? Tdm(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page)
     {
         string? found = null;
-        var path = RobotsPattern.Octets(RobotsRules.PathOf(url.AbsoluteUri), pattern: false);
-        if (policy.Tdm.FirstOrDefault(r => r.Location.Matches(path)) is { } entry) found = entry.Reserved ? "tdmrep-file" : "";
+        if (policy.Tdm.Count > 0)
+        {
+            var path = RobotsPattern.Octets(RobotsRules.PathOf(url.AbsoluteUri), pattern: false);
+            if (policy.Tdm.FirstOrDefault(r => r.Location.Matches(path)) is { } entry) found = entry.Reserved ? "tdmrep-file" : "";
+        }
         if (Values(headers, "tdm-reservation").LastOrDefault(v => v.Trim() is "0" or "1") is { } header) found = header.Trim() == "1" ? "tdmrep-header" : "";
         if (page.TdmReservation?.Trim() is "0" or "1") found = page.TdmReservation.Trim() == "1" ? "tdmrep-meta" : "";
         return string.IsNullOrEmpty(found) ? null : $"{found}:tdm-reservation=1";

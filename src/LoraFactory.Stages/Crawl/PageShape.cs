@@ -22,15 +22,29 @@ public readonly record struct PageSignature(long Words, long Pictures)
         // a long text is sampled by its own hashes, so that a near-identical one is sampled alike
         var keep = 1UL;
         while ((ulong)hashes.Count / keep > Sampled * 2) keep *= 2;
-        Span<int> counts = stackalloc int[64];
+        // planes[p] holds bit p of 64 counters, one for each bit of a hash: adding a hash is a carry through two of them on average
+        Span<ulong> planes = stackalloc ulong[32];
+        planes.Clear();
+        var taken = 0;
         foreach (var hash in hashes)
         {
             if (keep > 1 && (hash >> 32) % keep != 0) continue;
-            for (var bit = 0; bit < 64; bit++) counts[bit] += (int)(hash >> bit & 1) * 2 - 1;
+            taken++;
+            var carry = hash;
+            for (var p = 0; carry != 0; p++)
+            {
+                var both = planes[p] & carry;
+                planes[p] ^= carry;
+                carry = both;
+            }
         }
         var words = 0L;
         for (var bit = 0; bit < 64; bit++)
-            if (counts[bit] > 0) words |= 1L << bit;
+        {
+            var ones = 0L;
+            for (var p = 0; p < planes.Length; p++) ones |= (long)(planes[p] >> bit & 1) << p;
+            if (ones * 2 > taken) words |= 1L << bit;
+        }
         var shown = pictures.Order(StringComparer.Ordinal).Aggregate(0UL, (hash, url) => TextHash.Of(url, hash));
         return new(words, (long)shown);
     }

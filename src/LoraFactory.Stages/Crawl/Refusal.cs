@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>Why a URL is not fetched or its answer not used.</summary>
@@ -11,6 +13,7 @@ public sealed record Refusal(string Reason, string? Detail = null, double? Value
     public TimeSpan? Wait { get; init; }
 
     /// <summary>Whether the URL stays in the frontier for a crawl with another limit, or on another day.</summary>
+    [JsonIgnore]
     public bool IsDeferral => Defers(Reason);
 
     /// <summary>Whether what is dropped for this reason stays in the frontier; see <see cref="IsDeferral"/>.</summary>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>A link, judged: to be followed, or why not.</summary>
@@ -30,11 +32,14 @@ public sealed record Visit(FrontierUrl Item, Refusal? Refusal)
     public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>Whether the host says that it is busy or broken: asked again later, it may answer.</summary>
+    [JsonIgnore]
     public bool IsBusy => Refusal?.Reason == "bad-status" && Status is 429 or 500 or 502 or 503 or 504;
 
     /// <summary>Whether the network failed it.</summary>
+    [JsonIgnore]
     public bool IsCutOff => Refusal?.Reason is "timeout" or "unreachable" or "dns";
 
     /// <summary>Whether a server was asked for it.</summary>
+    [JsonIgnore]
     public bool WasAsked => Refusal?.Reason is not ("robots-denied" or "robots-unreachable" or "crawl-delay" or "address-refused" or "withdrawn");
 }
