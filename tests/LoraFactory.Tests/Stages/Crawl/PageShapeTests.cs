@@ -1,3 +1,4 @@
+using LoraFactory.Flow;
 using LoraFactory.Stages.Crawl;
 
 namespace LoraFactory.Tests.Stages.Crawl;
@@ -23,6 +24,19 @@ public sealed class PageShapeTests
         Assert.True(PageSignature.AreNear(page.Words, other.Words));
         ShapeHistory.None.With(page, out _).With(other, out var novel);
         Assert.True(novel);
+    }
+
+    [Fact]
+    public void A_bit_is_set_where_more_than_half_of_the_pairs_of_words_have_it()
+    {
+        var random = new Random(7);
+        foreach (var length in (int[])[0, 1, 2, 3, 17, 200, 511])
+        {
+            var words = Enumerable.Range(0, length).Select(_ => new string([.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => (char)random.Next('a', 'z' + 1))])).ToList();
+            var hashes = words.Select((word, i) => TextHash.Of(word, i == 0 ? 0 : TextHash.Of(words[i - 1]))).ToList();
+            var expected = Enumerable.Range(0, 64).Where(bit => hashes.Count(h => (h >> bit & 1) == 1) * 2 > hashes.Count).Aggregate(0L, (bits, bit) => bits | 1L << bit);
+            Assert.Equal(expected, PageSignature.Of(string.Join(' ', words), []).Words);
+        }
     }
 
     [Fact]
