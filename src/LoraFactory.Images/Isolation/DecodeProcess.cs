@@ -42,13 +42,15 @@ internal sealed class DecodeProcess : IDisposable
         };
         foreach (var argument in command.Arguments) start.ArgumentList.Add(argument);
         start.Environment[DecodeWorker.MemoryVariable] = limits.MemoryMiB.ToString(CultureInfo.InvariantCulture);
-        // One thread that does one thing: neither a collector beside it nor a second look at what is hot pays.
+        // One thread that does one thing: neither a collector beside it nor a second look at what is hot pays. A picture's pixels live as long as it; they are collected with what is young.
         start.Environment["DOTNET_gcConcurrent"] = "0";
         start.Environment["DOTNET_TieredPGO"] = "0";
+        start.Environment["DOTNET_TieredCompilation"] = "0";
+        start.Environment["DOTNET_GCLOHThreshold"] = "1000000";
+        start.Environment["DOTNET_GCgen0size"] = (Math.Min(32L, limits.MemoryMiB / 8) << 20).ToString("X", CultureInfo.InvariantCulture);
         start.Environment[DecodeWorker.SecondsVariable] = Math.Ceiling(limits.Timeout.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
         start.Environment["DOTNET_gcServer"] = "0";
-        start.Environment["DOTNET_gcConcurrent"] = "0";
         start.Environment["DOTNET_GCHeapHardLimit"] = ((long)limits.MemoryMiB << 20).ToString("X", CultureInfo.InvariantCulture);
         Process process;
         try
