@@ -13,6 +13,15 @@ public enum PictureCrop
     Entropy,
 }
 
+/// <summary>The middle of a picture: its shorter edge is scaled to <paramref name="Side"/>, then the longer edge is cut. Of a square of this side it is the square itself.</summary>
+/// <param name="Side">Pixels of each side, 1..8192.</param>
+/// <param name="Filter">What scales.</param>
+public readonly record struct PictureSquare(int Side, Resampling Filter)
+{
+    /// <summary>Cuts it; the picture itself stays.</summary>
+    public Picture Of(Picture picture) => PictureProcessor.CentreCrop(PictureResampler.ResizeShortestEdge(picture, Side, Filter), Side, Side);
+}
+
 /// <summary>Cuts pictures to what a model is shown: the one place where that is decided.</summary>
 public static class PictureFraming
 {
@@ -21,8 +30,9 @@ public static class PictureFraming
     /// </summary>
     public static Picture Square(Picture picture, int side, PictureCrop crop = PictureCrop.Centre)
     {
+        if (crop == PictureCrop.Centre) return new PictureSquare(side, Resampling.Lanczos).Of(picture);
         var scaled = PictureResampler.ResizeShortestEdge(picture, side, Resampling.Lanczos);
-        if (crop == PictureCrop.Centre || scaled.Width == scaled.Height) return PictureProcessor.CentreCrop(scaled, side, side);
+        if (scaled.Width == scaled.Height) return PictureProcessor.CentreCrop(scaled, side, side);
         using var whole = VipsImage.FromPixels(scaled);
         using var cut = whole.SmartCrop(side, side, crop == PictureCrop.Attention ? "attention" : "entropy");
         return new Picture(cut.Width, cut.Height, cut.ToBytes());

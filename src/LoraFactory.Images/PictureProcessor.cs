@@ -39,6 +39,9 @@ public sealed record PictureProcessor
     /// <summary>Height and width of the result, when it does not depend on the picture: the crop, or the exact size.</summary>
     public (int Height, int Width)? OutputSize => Crop ?? (ShortestEdge is null && Resizes ? (Height, Width) : null);
 
+    /// <summary>The square that it takes of a picture before it looks at numbers; null where it takes anything else. Of that square it makes the same numbers as of the picture.</summary>
+    public PictureSquare? Square => Resizes && ShortestEdge is { } edge && Crop == (edge, edge) ? new(edge, Filter) : null;
+
     /// <summary>Reads the object of preprocessor_config.json. Throws <see cref="FormatException"/> that names the field.</summary>
     public static PictureProcessor Parse(JsonElement config)
     {

@@ -19,10 +19,21 @@ public sealed class RunPictures(RunDirectory run, CancellationToken token) : IDi
     public DecodedPicture Read(string blobHash, PictureFit? fit) => Decoded(run.Blob(blobHash), fit);
 
     /// <summary>The picture that a sample is trained on, a variant's own where it has one; throws as the others.</summary>
-    public Picture Read(Sample sample) => sample.Variant?.File is { } file ? Decoded(run.PathOf(StageName.Label, file), null).Picture : Read(sample.BlobHash);
+    public Picture Read(Sample sample) => Decoded(PathOf(sample), null).Picture;
+
+    /// <summary>A square of the picture, cut where it is decoded; the whole picture where <paramref name="square"/> is null. Throws as the others.</summary>
+    public Picture Square(string blobHash, PictureSquare? square) => Cut(run.Blob(blobHash), square);
+
+    /// <summary>The same of a sample's picture.</summary>
+    public Picture Square(Sample sample, PictureSquare? square) => Cut(PathOf(sample), square);
 
     /// <summary>How many processes it has started.</summary>
     public int Started => decoder.Started;
+
+    private string PathOf(Sample sample) => sample.Variant?.File is { } file ? run.PathOf(StageName.Label, file) : run.Blob(sample.BlobHash);
+
+    private Picture Cut(string path, PictureSquare? square) =>
+        square is { } cut ? decoder.SquareAsync(File.ReadAllBytes(path), cut, token).GetAwaiter().GetResult() : Decoded(path, null).Picture;
 
     private DecodedPicture Decoded(string path, PictureFit? fit) => decoder.DecodeAsync(File.ReadAllBytes(path), fit, token).GetAwaiter().GetResult();
 

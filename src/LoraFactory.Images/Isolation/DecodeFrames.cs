@@ -5,7 +5,7 @@ namespace LoraFactory.Images;
 
 /// <summary>
 /// What goes over the pipe between <see cref="IsolatedDecoder"/> and <see cref="DecodeWorker"/>, all little-endian.
-/// Worker, once: status. Parent, per picture: int32 length, int64 most pixels, the four int32 of a <see cref="DecodeRequest"/>, the file's bytes.
+/// Worker, once: status. Parent, per picture: int32 length, int64 most pixels, the five int32 of a <see cref="DecodeRequest"/>, the file's bytes.
 /// Worker: status, then on 0 int32 columns and rows of the whole picture, int32 width and height of what was decoded of it, int32 length and that many bytes: 3·width·height of
 /// pixels, a record of <see cref="PictureMeasures"/>, or a JPEG. A status other than 0 is the <see cref="PictureFault"/> plus one and is followed
 /// by int32 length and that many bytes of UTF-8.
@@ -44,10 +44,10 @@ internal static class DecodeFrames
 
     public static void WriteRequest(Stream stream, DecodeRequest request)
     {
-        foreach (var number in (ReadOnlySpan<int>)[(int)request.Answer, request.Side, request.Shorter, request.Quality]) WriteInt(stream, number);
+        foreach (var number in (ReadOnlySpan<int>)[(int)request.Answer, request.Side, request.Shorter, request.Quality, (int)request.Filter]) WriteInt(stream, number);
     }
 
-    public static DecodeRequest ReadRequest(Stream stream) => new((DecodeAnswer)ReadInt(stream), ReadInt(stream), ReadInt(stream), ReadInt(stream));
+    public static DecodeRequest ReadRequest(Stream stream) => new((DecodeAnswer)ReadInt(stream), ReadInt(stream), ReadInt(stream), ReadInt(stream), (Resampling)ReadInt(stream));
 
     public static void WriteFault(Stream stream, PictureException fault)
     {

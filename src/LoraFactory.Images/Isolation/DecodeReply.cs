@@ -23,6 +23,7 @@ internal readonly record struct DecodeReply(int FullWidth, int FullHeight, int W
         var (least, most) = request.Answer switch
         {
             DecodeAnswer.Pixels => (width * height * 3L, width * height * 3L),
+            DecodeAnswer.Square => (request.Side * request.Side * 3L, request.Side * request.Side * 3L),
             DecodeAnswer.Measures => (PictureMeasures.Length, PictureMeasures.Length),
             _ => (4, (long)request.Side * request.Side * MostBytesPerPixel + MostHeader),
         };

@@ -7,16 +7,19 @@ internal enum DecodeAnswer
     Pixels,
     /// <summary><see cref="PictureMeasures"/>.</summary>
     Measures,
-    /// <summary>A square of it as JPEG.</summary>
+    /// <summary>A square of it as JPEG, of the picture as it is shrunk while it is decoded.</summary>
     SquareJpeg,
+    /// <summary>The pixels of a <see cref="PictureSquare"/> of the whole picture.</summary>
+    Square,
 }
 
-/// <summary>One picture's task, as it crosses the pipe: four int32.</summary>
+/// <summary>One picture's task, as it crosses the pipe: five int32.</summary>
 /// <param name="Answer">What comes back.</param>
-/// <param name="Side">Pixels: the side to shrink to, 0 for none. Square: its side.</param>
+/// <param name="Side">Pixels: the side to shrink to, 0 for none. Squares: their side.</param>
 /// <param name="Shorter">Pixels: 1 where the shorter side is meant.</param>
-/// <param name="Quality">Square: the JPEG's quality, 1..100.</param>
-internal readonly record struct DecodeRequest(DecodeAnswer Answer, int Side = 0, int Shorter = 0, int Quality = 0)
+/// <param name="Quality">Square as JPEG: its quality, 1..100.</param>
+/// <param name="Filter">Square: what scales.</param>
+internal readonly record struct DecodeRequest(DecodeAnswer Answer, int Side = 0, int Shorter = 0, int Quality = 0, Resampling Filter = default)
 {
     public static DecodeRequest Pixels(PictureFit? fit) => new(DecodeAnswer.Pixels, fit?.Side ?? 0, fit is { Shorter: true } ? 1 : 0);
 
@@ -25,6 +28,7 @@ internal readonly record struct DecodeRequest(DecodeAnswer Answer, int Side = 0,
     {
         DecodeAnswer.Measures => PictureFit.Within(PictureMeasures.Side),
         DecodeAnswer.SquareJpeg => PictureFit.Covering(Side),
+        DecodeAnswer.Square => null,
         _ => Side > 0 ? new PictureFit(Side, Shorter == 1) : null,
     };
 
@@ -36,6 +40,7 @@ internal readonly record struct DecodeRequest(DecodeAnswer Answer, int Side = 0,
         {
             DecodeAnswer.Measures => PictureMeasures.Of(decoded).ToBytes(),
             DecodeAnswer.SquareJpeg => PictureWriter.QuickJpeg(PictureFraming.Square(decoded.Picture, Side), Quality),
+            DecodeAnswer.Square => new PictureSquare(Side, Filter).Of(decoded.Picture).Pixels,
             _ => decoded.Picture.Pixels,
         });
     }

@@ -39,6 +39,14 @@ public sealed class IsolatedDecoder : IDisposable
         return new(new Picture(reply.Width, reply.Height, reply.Bytes), reply.FullWidth, reply.FullHeight);
     }
 
+    /// <summary>Decodes and cuts <paramref name="square"/> in the process; only its pixels come back.</summary>
+    public async Task<Picture> SquareAsync(ReadOnlyMemory<byte> bytes, PictureSquare square, CancellationToken token)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(square.Side, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(square.Side, 8192);
+        return new(square.Side, square.Side, (await AskAsync(bytes, new(DecodeAnswer.Square, square.Side, Filter: square.Filter), token)).Bytes);
+    }
+
     /// <summary>Measures in the process; only the numbers come back. Throws as <see cref="DecodeAsync(ReadOnlyMemory{byte}, CancellationToken)"/>.</summary>
     public async Task<PictureMeasures> MeasureAsync(ReadOnlyMemory<byte> bytes, CancellationToken token) =>
         (await AskAsync(bytes, new(DecodeAnswer.Measures), token)).Measures!;

@@ -55,6 +55,9 @@ public sealed class ClipScorer : IDisposable
     /// <summary>Width of the vectors.</summary>
     public int Width => model.Text.Config.Tower.Projection;
 
+    /// <summary>The square that it looks at; embedded, it has the vector of its picture. Null where it looks at anything else.</summary>
+    public PictureSquare? Square => processor.Square;
+
     /// <summary>
     /// Unit vectors of pictures, one each; <paramref name="each"/> is called after every batch with the number done. Each picture is brought to the
     /// model's size as it is taken, so that no two of full size are held at once.

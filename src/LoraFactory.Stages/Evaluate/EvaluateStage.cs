@@ -129,7 +129,7 @@ public sealed class EvaluateStage : IStage
         var place = samples.Where(s => s.Split == Split.Train).Select((s, i) => (s.Id, i)).ToDictionary(s => s.Id, s => s.i, StringComparer.Ordinal);
         var forms = all.Where(s => s.Variant?.File is not null).ToList(); // another caption is no other picture
         using var pictures = new RunPictures(context.Run, token);
-        float[][] Vectors(Split split) => clip.Embed(samples.Where(s => s.Split == split).Select(pictures.Read), token: token);
+        float[][] Vectors(Split split) => clip.Embed(samples.Where(s => s.Split == split).Select(s => pictures.Square(s, clip.Square)), token: token);
         float[][] Captions(Split split) => clip.Embed([.. samples.Where(s => s.Split == split).Select(s => s.Caption)]);
         return new()
         {
@@ -139,7 +139,7 @@ public sealed class EvaluateStage : IStage
             Adapter = clip.Embed(drawn.Adapter, token: token),
             HeldOut = Vectors(Split.Validation),
             Trained = Vectors(Split.Train),
-            TrainedVariants = [.. forms.Select(s => place[s.Variant!.Source]).Zip(clip.Embed(forms.Select(pictures.Read), token: token))],
+            TrainedVariants = [.. forms.Select(s => place[s.Variant!.Source]).Zip(clip.Embed(forms.Select(s => pictures.Square(s, clip.Square)), token: token))],
             HeldOutCaptions = Captions(Split.Validation),
             TrainedCaptions = Captions(Split.Train),
         };

@@ -148,7 +148,7 @@ public sealed class Encoders : IEncoders
         public float[][] Encode(RunDirectory run, IReadOnlyList<string> blobs, Action<int>? each = null, CancellationToken token = default)
         {
             using var pictures = new RunPictures(run, token);
-            return clip.Embed(blobs.Select(pictures.Read), each, token);
+            return clip.Embed(blobs.Select(blob => pictures.Square(blob, clip.Square)), each, token);
         }
 
         public void Dispose() => clip.Dispose();

@@ -62,7 +62,7 @@ public sealed class LabelStage(string wordNet = WordNet.DefaultPath) : IStage
 
         using var pictures = new RunPictures(context.Run, token);
         using var bar = context.Progress.Begin("label", records.Count, "pictures");
-        var vectors = clip.Embed(records.Select(r => pictures.Read(r.BlobHash)), done => bar.Set(done), token);
+        var vectors = clip.Embed(records.Select(r => pictures.Square(r.BlobHash, clip.Square)), done => bar.Set(done), token);
         var text = Texts(context, records);
         var captions = Captions(context, records, text, vectors, clip, captioner, pictures, token);
 

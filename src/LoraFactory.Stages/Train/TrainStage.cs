@@ -116,7 +116,9 @@ public sealed class TrainStage : IStage
         };
         using var bar = context.Progress.Begin("encode", train.Count + held.Count, "pictures");
         using var pictures = new RunPictures(context.Run, token);
-        var data = TrainingData.Prepare(model, hash, train, held, pictures.Read, o.Resolution, CacheOf(context.Run), drawing, done => bar.Set(done), token);
+        // The middle is cut where the picture is decoded; what looks for the interesting part sees it whole.
+        PictureSquare? square = drawing.Crop == PictureCrop.Centre ? new(o.Resolution, Resampling.Lanczos) : null;
+        var data = TrainingData.Prepare(model, hash, train, held, sample => pictures.Square(sample, square), o.Resolution, CacheOf(context.Run), drawing, done => bar.Set(done), token);
         bar.Note($"{data.Found} from the cache");
         return data;
     }

@@ -63,7 +63,7 @@ internal sealed class TrainingData : ITrainingBatches, IDisposable
     /// <summary>Pictures that were found in the cache.</summary>
     public int Found { get; private set; }
 
-    /// <summary>Encodes what the cache lacks. <paramref name="read"/> gives the picture of a sample.</summary>
+    /// <summary>Encodes what the cache lacks. <paramref name="read"/> gives the picture of a sample, or the square of it that is trained on.</summary>
     public static TrainingData Prepare(DiffusionModel model, string baseHash, IReadOnlyList<Sample> train, IReadOnlyList<Sample> validation, Func<Sample, Picture> read,
         int resolution, string cache, TrainingDrawing drawing, Action<int> progress, CancellationToken token)
     {

@@ -53,6 +53,28 @@ public sealed class DecodeAnswerTests
     }
 
     [Fact]
+    public async Task Squares_cut_in_the_process_are_those_cut_here_and_give_a_model_the_same_numbers()
+    {
+        using var decoder = new IsolatedDecoder();
+        var processor = PictureProcessor.Clip();
+        foreach (var file in Files())
+        {
+            var whole = PictureDecoder.Decode(file);
+            Assert.Equal(PictureFraming.Square(whole, 96).Pixels, (await decoder.SquareAsync(file, new(96, Resampling.Lanczos), Token)).Pixels);
+            var square = await decoder.SquareAsync(file, processor.Square!.Value, Token);
+            Assert.Equal((224, 224), (square.Width, square.Height));
+            Assert.Equal(processor.Process(whole, out _, out _), processor.Process(square, out var height, out var width));
+            Assert.Equal((224, 224), (height, width));
+            // What is trained on is cut once more, and stays.
+            Assert.Equal(square.Pixels, PictureFraming.Square(square, 224).Pixels);
+        }
+        Assert.Equal(1, decoder.Started);
+        Assert.Null((processor with { Crop = (200, 200) }).Square);
+        Assert.Null((processor with { Resizes = false }).Square);
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => decoder.SquareAsync(Files().First(), new(0, Resampling.Lanczos), Token));
+    }
+
+    [Fact]
     public async Task A_picture_that_kills_its_process_costs_itself_alone()
     {
         // The first process dies of the first picture; what is started after it is the real one.
@@ -104,6 +126,8 @@ public sealed class DecodeAnswerTests
         foreach (var length in (int[])[-1, 0, pixels.Length - 1, pixels.Length + 1, int.MaxValue, int.MinValue])
             Assert.Throws<InvalidDataException>(() => Read(request, pixels, length: length));
         Assert.Throws<EndOfStreamException>(() => Read(request, pixels[..100], length: pixels.Length));
+        foreach (var length in (int[])[-1, 0, 64 * 64 * 3 - 1, 64 * 64 * 3 + 1, 640 * 400 * 3, int.MaxValue])
+            Assert.Throws<InvalidDataException>(() => Read(new(DecodeAnswer.Square, 64), new byte[64 * 64 * 3], length: length));
         foreach (var length in (int[])[-1, 0, PictureMeasures.Length - 1, PictureMeasures.Length + 1, int.MaxValue])
             Assert.Throws<InvalidDataException>(() => Read(new(DecodeAnswer.Measures), new byte[PictureMeasures.Length], length: length));
         foreach (var length in (int[])[-1, 0, 10_000_000, int.MaxValue])
