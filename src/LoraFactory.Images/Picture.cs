@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace LoraFactory.Images;
 
@@ -68,11 +69,14 @@ public sealed class Picture
     }
 
     /// <summary>Luma [H, W], 0..255: (19595 R + 38470 G + 7471 B + 32768) &gt;&gt; 16, ITU-R 601-2 in 16-bit fixed point.</summary>
+    public byte[] Luma() => Luma(Avx2.IsSupported);
+
+    /// <summary>The same, with or without what only some processors have.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public byte[] Luma()
+    internal byte[] Luma(bool byAvx2)
     {
-        var luma = new byte[Width * Height];
-        var i = 0;
+        var luma = GC.AllocateUninitializedArray<byte>(Width * Height);
+        var i = byAvx2 ? LumaByAvx2(luma) : 0;
         // Four pixels at a time: the colours of each are spread over lanes of 32 bits.
         for (; i * 3 + 16 <= Pixels.Length; i += 4)
         {
@@ -84,6 +88,28 @@ public sealed class Picture
         for (var j = i * 3; i < luma.Length; i++, j += 3)
             luma[i] = (byte)((19595 * Pixels[j] + 38470 * Pixels[j + 1] + 7471 * Pixels[j + 2] + 32768) >> 16);
         return luma;
+    }
+
+    // Eight pixels at a time, as pairs of red and green and of green and blue: green's weight does not fit 16 bits and is halved. Gives how many were done.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private int LumaByAvx2(byte[] luma)
+    {
+        ref var from = ref MemoryMarshal.GetArrayDataReference(Pixels);
+        var redGreen = Vector128.Create((byte)0, 255, 1, 255, 3, 255, 4, 255, 6, 255, 7, 255, 9, 255, 10, 255);
+        var greenBlue = Vector128.Create((byte)1, 255, 2, 255, 4, 255, 5, 255, 7, 255, 8, 255, 10, 255, 11, 255);
+        var (first, second) = (Vector256.Create(redGreen, redGreen), Vector256.Create(greenBlue, greenBlue));
+        var (firstWeights, secondWeights) = (Vector256.Create(19595 | 19235 << 16).AsInt16(), Vector256.Create(19235 | 7471 << 16).AsInt16());
+        var i = 0;
+        for (; i * 3 + 28 <= Pixels.Length; i += 8)
+        {
+            var bytes = Vector256.Create(Vector128.LoadUnsafe(ref from, (nuint)(i * 3)), Vector128.LoadUnsafe(ref from, (nuint)(i * 3 + 12)));
+            var sums = (Avx2.MultiplyAddAdjacent(Avx2.Shuffle(bytes, first).AsInt16(), firstWeights)
+                + Avx2.MultiplyAddAdjacent(Avx2.Shuffle(bytes, second).AsInt16(), secondWeights) + Vector256.Create(32768)) >> 16;
+            var words = Avx2.PackSignedSaturate(sums, sums);
+            var eight = Avx2.PackUnsignedSaturate(words, words).AsUInt32();
+            Unsafe.WriteUnaligned(ref luma[i], eight.ToScalar() | (ulong)eight.GetUpper().ToScalar() << 32);
+        }
+        return i;
     }
 
     /// <summary>Red, green and blue of four pixels, from sixteen bytes of which twelve are read.</summary>

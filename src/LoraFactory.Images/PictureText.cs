@@ -144,22 +144,22 @@ public static class PictureText
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static byte[] LocalMeans(ReadOnlySpan<byte> luma, int width, int height, int radius)
     {
-        var means = new byte[luma.Length];
+        var means = GC.AllocateUninitializedArray<byte>(luma.Length);
         var columns = new int[width];
         var shares = new float[width];
         // What lies left of a column, from `radius` columns before the picture to as many behind it: a window's sum is the difference of two.
         var left = new int[width + 2 * radius + 1];
         var before = 0;
-        for (var y = 0; y < Math.Min(radius, height); y++) AddRow(luma.Slice(y * width, width), columns, 1);
+        for (var y = 0; y < Math.Min(radius, height); y++) Move(columns, luma.Slice(y * width, width), []);
         for (var y = 0; y < height; y++)
         {
-            if (y + radius < height) AddRow(luma.Slice((y + radius) * width, width), columns, 1);
-            if (y - radius > 0) AddRow(luma.Slice((y - radius - 1) * width, width), columns, -1);
+            Move(columns, y + radius < height ? luma.Slice((y + radius) * width, width) : [], y - radius > 0 ? luma.Slice((y - radius - 1) * width, width) : []);
             var rows = Math.Min(height - 1, y + radius) - Math.Max(0, y - radius) + 1;
             for (var x = 0; x < width && rows != before; x++) shares[x] = 1f / (rows * (Math.Min(width - 1, x + radius) - Math.Max(0, x - radius) + 1));
             before = rows;
             var sum = 0;
-            for (var x = 0; x < columns.Length; x++) left[radius + 1 + x] = sum += columns[x];
+            var running = left.AsSpan(radius + 1, width);
+            for (var x = 0; x < running.Length; x++) running[x] = sum += columns[x];
             left.AsSpan(radius + 1 + width).Fill(sum);
             Divide(left, 2 * radius + 1, shares, means.AsSpan(y * width, width));
         }
@@ -180,18 +180,26 @@ public static class PictureText
         for (; x < to.Length; x++) to[x] = (byte)((left[x + window] - left[x]) * shares[x]);
     }
 
+    // One row more and one row less in the columns' sums; either may be none.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddRow(ReadOnlySpan<byte> row, Span<int> columns, int sign)
+    private static void Move(int[] columns, ReadOnlySpan<byte> more, ReadOnlySpan<byte> less)
     {
         var x = 0;
         for (; x + 8 <= columns.Length; x += 8)
         {
-            var eight = Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(in row[x])).AsByte());
-            var added = Vector256.Create(Vector128.WidenLower(eight).AsInt32(), Vector128.WidenUpper(eight).AsInt32());
-            var sum = Vector256.Create<int>(columns[x..]);
-            (sign > 0 ? sum + added : sum - added).CopyTo(columns[x..]);
+            var sums = Vector256.LoadUnsafe(ref columns[x]);
+            if (!more.IsEmpty) sums += Eight(more, x);
+            if (!less.IsEmpty) sums -= Eight(less, x);
+            sums.StoreUnsafe(ref columns[x]);
         }
-        for (; x < columns.Length; x++) columns[x] += sign * row[x];
+        for (; x < columns.Length; x++) columns[x] += (more.IsEmpty ? 0 : more[x]) - (less.IsEmpty ? 0 : less[x]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Eight(ReadOnlySpan<byte> row, int x)
+    {
+        var eight = Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(in row[x..(x + 8)][0])).AsByte());
+        return Vector256.Create(Vector128.WidenLower(eight).AsInt32(), Vector128.WidenUpper(eight).AsInt32());
     }
 
     /// <summary>Letters by the squares of 32 pixels that their left edges and middles lie in.</summary>

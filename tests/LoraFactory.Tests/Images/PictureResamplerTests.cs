@@ -27,4 +27,20 @@ public sealed class PictureResamplerTests
             Assert.Equal(PictureResampler.Resize(pixels, width, height, bands, newWidth, newHeight, filter, byAvx2: false), PictureResampler.Resize(pixels, width, height, bands, newWidth, newHeight, filter, byAvx2: true));
         }
     }
+
+    [Fact]
+    public void Both_forms_of_luma_give_the_same_bits()
+    {
+        Assert.SkipUnless(Avx2.IsSupported, "this processor has one form only");
+        var random = new Random(7);
+        for (var round = 0; round < 200; round++)
+        {
+            int width = random.Next(1, 70), height = random.Next(1, 9);
+            var pixels = new byte[width * height * 3];
+            random.NextBytes(pixels);
+            if (round % 4 == 0) Array.Fill(pixels, (byte)255);
+            var picture = new Picture(width, height, pixels);
+            Assert.Equal(picture.Luma(byAvx2: false), picture.Luma(byAvx2: true));
+        }
+    }
 }
