@@ -38,25 +38,40 @@ public sealed class ConsentCommand : ICommandFile
             var folder = parsed.GetValue(runs)!;
             var found = Directory.Exists(folder) ? Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Select(d => new RunDirectory(d)).ToList() : [];
             var removed = 0;
+            var busy = new List<LoraException>();
             foreach (var run in found)
             {
-                var purged = Of(run, withdrawal, onlyCount);
-                if (purged.IsEmpty) continue;
+                if (Of(run, withdrawal, onlyCount, busy) is not { IsEmpty: false } purged) continue;
                 removed++;
                 results.Write(purged, Words(purged, onlyCount));
             }
             var adapters = Trained(new AdapterStore(parsed.GetValue(store)!), withdrawal).ToList();
             foreach (var (version, pictures) in adapters)
                 results.Write(new { version.Name, version.Version, version.State, Pictures = pictures }, $"{version.Name} v{version.Version} ({version.State}) was trained on {pictures} pictures of {withdrawal.Target}");
-            results.ForPeople(Sum(withdrawal, found.Count, removed, adapters.Count, onlyCount));
-            return (int)ExitCode.Done;
+            results.ForPeople(Sum(withdrawal, found.Count - busy.Count, removed, adapters.Count, onlyCount));
+            return busy.Count == 0 ? (int)ExitCode.Done : throw new LoraException(string.Join(" ", busy.Select(b => char.ToUpperInvariant(b.Message[0]) + b.Message[1..])) + $" Until then it may still use {withdrawal.Target}.");
         });
         return command;
     }
 
+    // One run that is being worked on does not keep the address in all others.
+    private static PurgedRun? Of(RunDirectory run, Withdrawal withdrawal, bool dry, List<LoraException> busy)
+    {
+        RunLock held;
+        try
+        {
+            held = RunLock.Take(run);
+        }
+        catch (LoraException e) when (RunLock.IsHeld(run))
+        {
+            busy.Add(e);
+            return null;
+        }
+        using (held) return Of(run, withdrawal, dry);
+    }
+
     private static PurgedRun Of(RunDirectory run, Withdrawal withdrawal, bool dry)
     {
-        using var held = RunLock.Take(run);
         // noted first: a purge that is cut off has withdrawn the address, and done again removes the rest
         if (!dry) new ConsentLedger(run).Add(withdrawal);
         var purged = ConsentPurge.Apply(run, withdrawal, dry);

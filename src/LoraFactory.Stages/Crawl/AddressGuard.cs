@@ -36,6 +36,7 @@ public sealed class AddressGuard
     private readonly HashSet<string> privateHosts;
     private readonly Dictionary<string, IPEndPoint> fixedAddresses;
     private readonly Func<string, CancellationToken, Task<IPAddress[]>> resolve;
+    private volatile bool turns; // of addresses are taken
 
     /// <summary>A guard with its exceptions.</summary>
     /// <param name="allowPrivateHosts">Host names that may be loopback or private.</param>
@@ -102,6 +103,7 @@ public sealed class AddressGuard
     /// <summary>The address that would be dialled first; null where the host has none or may not be dialled.</summary>
     public async ValueTask<IPAddress?> AddressAsync(string host, int port, CancellationToken token)
     {
+        turns = true;
         if (addresses.TryGetValue(host, out var known) && Environment.TickCount64 - known.At < AddressLasts.TotalMilliseconds) return known.Address;
         IPAddress? address = null;
         try
@@ -116,12 +118,16 @@ public sealed class AddressGuard
         return address;
     }
 
-    /// <summary>Dials for <see cref="SocketsHttpHandler.ConnectCallback"/>: the address judged is the address connected to.</summary>
+    /// <summary>
+    /// Dials for <see cref="SocketsHttpHandler.ConnectCallback"/>: the address judged is the address connected to. Where addresses take turns, one that
+    /// refuses or hangs is not followed by the next at once: that one has its turn when the host is asked again.
+    /// </summary>
     public async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken token)
     {
         var points = await EndPointsAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, token);
         Exception? last = null;
-        foreach (var point in InTurn(context.DnsEndPoint.Host, points))
+        var order = InTurn(context.DnsEndPoint.Host, points).ToList();
+        foreach (var (i, point) in order.Index())
         {
             var socket = new Socket(point.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             try
@@ -134,15 +140,24 @@ public sealed class AddressGuard
             {
                 socket.Dispose();
                 last = e;
+                if (!turns || NothingWasSent(e.SocketErrorCode)) continue;
+                Next();
+                throw;
             }
             catch
             {
                 socket.Dispose();
+                if (turns) Next();
                 throw;
             }
+
+            void Next() => Remember(context.DnsEndPoint.Host, order[(i + 1) % order.Count].Address);
         }
         throw last!;
     }
+
+    // This computer has no way there: nobody was asked.
+    private static bool NothingWasSent(SocketError error) => error is SocketError.NetworkUnreachable or SocketError.NetworkDown or SocketError.AddressFamilyNotSupported or SocketError.AddressNotAvailable;
 
     private void Remember(string host, IPAddress? address)
     {

@@ -1,6 +1,7 @@
 using LoraFactory.Cli;
 using LoraFactory.Cli.Demo;
 using LoraFactory.Flow;
+using LoraFactory.Stages;
 using LoraFactory.Stages.Crawl;
 using LoraFactory.Tests.Stages.Crawl;
 using Record = LoraFactory.Flow.Record;
@@ -65,6 +66,22 @@ public sealed class ConsentPurgeTests : IDisposable
         Assert.DoesNotContain(web.Requests.Skip(asked), r => r.Host == "drawings.test" && r.Path != "/robots.txt" && !r.Path.StartsWith("/.well-known/", StringComparison.Ordinal));
         Assert.DoesNotContain(Pages(run), p => new Uri(p.Url).Host == "drawings.test");
         Assert.Contains(RunDirectory.ReadLines<Drop>(run.File(StageName.Crawl, "dropped.jsonl")), d => d is { Reason: "withdrawn", What: "http://drawings.test/" });
+    }
+
+    [Fact]
+    public async Task A_run_that_is_being_worked_on_is_named_and_the_others_are_purged()
+    {
+        var (busy, free) = (new RunDirectory(folder.File("runs/a")), new RunDirectory(folder.File("runs/b")));
+        using (RunLock.Take(busy))
+        {
+            var (code, output) = await LoraAsync("consent", "purge", "example.org", "--runs-dir", folder.File("runs"), "--store", folder.File("store"));
+            Assert.Equal(1, code);
+            Assert.Contains(busy.Path, output, StringComparison.Ordinal);
+        }
+        Assert.NotNull(new ConsentLedger(free).Of("http://example.org/"));
+        Assert.Null(new ConsentLedger(busy).Of("http://example.org/"));
+        Assert.Equal(0, (await LoraAsync("consent", "purge", "example.org", "--runs-dir", folder.File("runs"), "--store", folder.File("store"))).Code);
+        Assert.NotNull(new ConsentLedger(busy).Of("http://example.org/"));
     }
 
     [Fact]
