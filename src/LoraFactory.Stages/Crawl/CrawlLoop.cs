@@ -131,7 +131,7 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
 
     private async Task<Visit> OneAsync(FrontierUrl item, CancellationToken token)
     {
-        if (record.HasKept && frontier.KeptVisit(item) is { } kept && JsonSerializer.Deserialize(kept, CrawlJson.Default.Visit) is { } before)
+        if (record.HasKept && frontier.KeptVisit(item) is { } kept && Read(kept) is { } before)
         {
             if (before.Status is 429 or 503) gates.SlowDown(before.AnsweredBy ?? item.Url.Host, before.RetryAfter ?? TimeSpan.Zero); // what it asked of the process that was killed
             return before;
@@ -139,6 +139,19 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         var visit = await visitor.VisitAsync(item, token);
         if (visit.WasAsked) frontier.KeepVisit(item, JsonSerializer.SerializeToUtf8Bytes(visit, CrawlJson.Default.Visit));
         return visit;
+    }
+
+    // One that another version wrote and this one cannot read is asked for again.
+    private static Visit? Read(byte[] kept)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(kept, CrawlJson.Default.Visit);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     // Nothing can be asked now: until a late answer comes or a host has rested.

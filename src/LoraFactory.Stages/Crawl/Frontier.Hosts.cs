@@ -35,7 +35,7 @@ public sealed partial class Frontier
     {
         var host = Host(name);
         host.Closed = refusal.Reason;
-        host.Dirty = host.Taken = true;
+        host.Dirty = host.Taken = hostClosed = true;
         foreach (var kind in refusal.Reason == Unreachable ? Enum.GetValues<UrlKind>() : [UrlKind.Page])
         {
             var dropped = tables.CloseQueue.Run(host.Id, (int)kind, refusal.Reason, refusal.Detail, refusal.Value, refusal.Threshold);

@@ -74,7 +74,7 @@ public sealed partial class Frontier
     public bool HasKeptVisits => !visits.IsEmpty;
 
     /// <summary>Forgets a visit that is not recorded, such as one that is to be tried again.</summary>
-    public void ForgetVisit(FrontierUrl item) => visits.End(item.Key);
+    public void ForgetVisit(FrontierUrl item) => visits.End(item.Key, waits: true);
 
     /// <summary>Keeps what an origin's robots.txt said.</summary>
     public void KeepRobots(string origin, KeptRobots robots)

@@ -23,7 +23,7 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     // Hosts and URLs remembered beside the tables, to save asking them; both begin anew when full.
     private const int Deferred = 3;
     private const string VisitSuffix = "-visits";
-    private const int MostHosts = 20_000, MostSeen = 200_000;
+    private const int MostHosts = 20_000, MostSeen = 200_000, LongestSeen = 256;
 
     private readonly Lock gate = new();
     private readonly FrontierTables tables;
@@ -33,14 +33,13 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     private readonly Dictionary<(UrlKind Kind, string Url), Seen> seen = [];
     private FrontierCounts counts;
     private SqliteTransaction? transaction;
+    private bool hostClosed; // in this transaction
 
     private Frontier(FrontierTables tables, VisitLog visits)
     {
         (this.tables, this.visits) = (tables, visits);
         counts = FrontierCounts.Of(tables.Db);
-        // what a process recorded before it was killed, or was to try again, is not needed
-        var settled = Sqlite.Rows(tables.Db, "SELECT value FROM meta WHERE key = 'visits-recorded'", r => long.Parse(r.GetString(0), CultureInfo.InvariantCulture)).FirstOrDefault();
-        visits.Keep(settled, key => tables.FindUrl.First(r => r.GetInt32(0) == 0, key));
+        visits.Keep(Waits); // what a process recorded before it was killed is not needed
     }
 
     // What is remembered of a URL: a second link to it that changes nothing need not ask the table.
@@ -110,12 +109,13 @@ public sealed partial class Frontier : IKnownPages, IDisposable
                 foreach (var host in touched) Write(host);
                 foreach (var kind in Enum.GetValues<UrlKind>()) tables.SetMeta.Run($"asked-{kind}", counts.Asked[(int)kind].ToString(CultureInfo.InvariantCulture));
                 tables.SetMeta.Run("opted-out", counts.OptedOut.ToString(CultureInfo.InvariantCulture));
-                tables.SetMeta.Run("visits-recorded", visits.Settled.ToString(CultureInfo.InvariantCulture));
                 transaction.Commit();
-                visits.Shorten();
+                visits.Commit();
+                if (hostClosed && !visits.IsEmpty) visits.Keep(Waits);
             }
             catch
             {
+                visits.Rollback();
                 try
                 {
                     transaction.Rollback();
@@ -131,6 +131,7 @@ public sealed partial class Frontier : IKnownPages, IDisposable
             {
                 transaction.Dispose();
                 transaction = null;
+                hostClosed = false;
                 touched.Clear();
                 if (hosts.Count > MostHosts) hosts.Clear();
                 if (seen.Count > MostSeen) seen.Clear();
@@ -225,6 +226,14 @@ public sealed partial class Frontier : IKnownPages, IDisposable
         return Sqlite.Rows(db, "SELECT value FROM meta WHERE key = 'crawl'", r => r.GetString(0)).FirstOrDefault();
     }
 
+    // Long addresses are rare, and would make what is remembered large.
+    private void Remember(FrontierUrl item, Seen what)
+    {
+        if (item.Url.AbsoluteUri is { Length: <= LongestSeen } url) seen[(item.Kind, url)] = what;
+    }
+
+    private bool Waits(long key) => tables.FindUrl.First(r => r.GetInt32(0) == 0, key);
+
     private void Forget()
     {
         hosts.Clear();
@@ -241,14 +250,14 @@ public sealed partial class Frontier : IKnownPages, IDisposable
         if (known is not null)
         {
             if (refusal is null) Raise(item, id, known.State, known.Depth, known.Priority, known.Reason);
-            else seen[(item.Kind, item.Url.AbsoluteUri)] = new(known.State == 0 || known.Reason == "depth", known.Depth, known.Priority);
+            else Remember(item, new(known.State == 0 || known.Reason == "depth", known.Depth, known.Priority));
             return;
         }
         var host = Host(item.Url.Host);
         if (refusal is null && host.Closed is { } closed && (item.Kind == UrlKind.Page || closed == Unreachable)) refusal = new(closed);
         tables.AddUrl.Run(id, url, (int)item.Kind, host.Id, refusal is null ? 0 : 2, item.Depth, item.Priority, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold);
         counts.Known[(int)item.Kind]++;
-        seen[(item.Kind, item.Url.AbsoluteUri)] = new(refusal is null || refusal.Reason == "depth", item.Depth, item.Priority);
+        Remember(item, new(refusal is null || refusal.Reason == "depth", item.Depth, item.Priority));
         if (refusal is null) Queued1(host, item.Priority);
         else counts.Tally.CountDrop(item.Kind, refusal.Reason, 1);
     }
@@ -273,7 +282,7 @@ public sealed partial class Frontier : IKnownPages, IDisposable
                 (depth, priority) = nearer;
             }
         }
-        seen[(item.Kind, item.Url.AbsoluteUri)] = new(waits, depth, priority);
+        Remember(item, new(waits, depth, priority));
     }
 
     private void Queued1(HostRow host, double priority)
@@ -289,8 +298,8 @@ public sealed partial class Frontier : IKnownPages, IDisposable
         var id = item.Key;
         var waited = tables.FindUrl.First(r => r.GetInt32(0) == 0, id);
         tables.EndUrl.Run(id, state, refusal?.Reason, refusal?.Detail, refusal?.Value, refusal?.Threshold, status);
-        visits.End(id);
-        seen[(item.Kind, item.Url.AbsoluteUri)] = new(refusal?.Reason == "depth", item.Depth, item.Priority);
+        visits.End(id, waits: false);
+        Remember(item, new(refusal?.Reason == "depth", item.Depth, item.Priority));
         if (refusal is not null) counts.Tally.CountDrop(item.Kind, refusal.Reason, 1);
         if (!waited) return;
         counts.Tally.CountOutcome(item.Url.Host, refusal?.Reason, status);

@@ -28,6 +28,8 @@ public sealed record Fetched
     public Refusal? Refusal { get; init; }
     /// <summary>When the last byte arrived, UTC.</summary>
     public DateTimeOffset At { get; init; }
+    /// <summary>Redirects that were followed.</summary>
+    public int Redirects { get; init; }
 }
 
 /// <summary>What a caller accepts.</summary>
@@ -104,11 +106,13 @@ public sealed class PageFetcher : IDisposable
         var most = order.MaxRedirects ?? options.MaxRedirects;
         for (var at = url; ;)
         {
-            if (guard.Judge(at) is { } refused) return Refused(at, refused);
-            if (!seen.Add(at.AbsoluteUri)) return Refused(at, new("redirect-loop", $"comes back to {at} after {seen.Count} redirects", seen.Count));
-            if (seen.Count > most + 1) return Refused(at, new("too-many-redirects", $"more than {most}", seen.Count - 1, most));
-            if (order.Admit is not null && await order.Admit(at, token) is { } denied) return Refused(at, denied);
+            var redirects = seen.Count;
+            if (guard.Judge(at) is { } refused) return Refused(at, refused, redirects);
+            if (!seen.Add(at.AbsoluteUri)) return Refused(at, new("redirect-loop", $"comes back to {at} after {seen.Count} redirects", seen.Count), redirects);
+            if (seen.Count > most + 1) return Refused(at, new("too-many-redirects", $"more than {most}", seen.Count - 1, most), redirects);
+            if (order.Admit is not null && await order.Admit(at, token) is { } denied) return Refused(at, denied, redirects);
             var (answer, next) = await HopAsync(at, order, token);
+            answer = answer with { Redirects = redirects };
             if (next is null) return answer;
             var target = CanonicalUrl.Parse(next, at);
             if (target is null) return answer with { Refusal = new("address-refused", $"redirects to \"{Shorten(next)}\", which is no http(s) URL") };
@@ -205,7 +209,7 @@ public sealed class PageFetcher : IDisposable
         return fields;
     }
 
-    private Fetched Refused(Uri url, Refusal refusal) => new() { FinalUrl = url, Refusal = refusal, At = clock.GetUtcNow() };
+    private Fetched Refused(Uri url, Refusal refusal, int redirects = 0) => new() { FinalUrl = url, Refusal = refusal, At = clock.GetUtcNow(), Redirects = redirects };
 
     private static Refusal Reason(Exception e)
     {

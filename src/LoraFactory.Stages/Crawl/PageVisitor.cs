@@ -69,7 +69,7 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
         return new(sent with { Body = body, MediaType = "text/html" }, parsed, sent.Body, null);
     }
 
-    private static Visit Failed(FrontierUrl item, Fetched answer) => new(item, answer.Refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, AnsweredBy = Other(item, answer) };
+    private static Visit Failed(FrontierUrl item, Fetched answer) => new(item, answer.Refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, AnsweredBy = Other(item, answer), Redirected = answer.Redirects > 0 };
 
     private static string? Other(FrontierUrl item, Fetched answer) => answer.FinalUrl.Host == item.Url.Host ? null : answer.FinalUrl.Host;
 
@@ -146,7 +146,7 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
         var outcome = refusal is null
             ? new PictureOutcome(run.PutBlob(answer.Body, durable: false), null, PictureType.Sniff(answer.Body) ?? media, null) { Consent = consent }
             : new PictureOutcome(null, refusal.Reason, media, consent?.Verdict == "refused" ? consent.Signal : null) { Consent = consent };
-        return new(item, refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, AnsweredBy = Other(item, answer), Picture = outcome };
+        return new(item, refusal) { Status = answer.Status, RetryAfter = answer.RetryAfter, AnsweredBy = Other(item, answer), Redirected = answer.Redirects > 0, Picture = outcome };
     }
 
     private async Task<Visit> SitemapAsync(FrontierUrl item, CancellationToken token)

@@ -28,6 +28,8 @@ public sealed record Visit(FrontierUrl Item, Refusal? Refusal)
     public PageSignature? Signature { get; init; }
     /// <summary>Signature of the words with which the host says that something is not there.</summary>
     public long Missing { get; init; }
+    /// <summary>Whether redirects led to what decided, so that a server was asked even where the last one was not.</summary>
+    public bool Redirected { get; init; }
     /// <summary>How long the host asks to be left alone.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
@@ -41,5 +43,5 @@ public sealed record Visit(FrontierUrl Item, Refusal? Refusal)
 
     /// <summary>Whether a server was asked for it.</summary>
     [JsonIgnore]
-    public bool WasAsked => Refusal?.Reason is not ("robots-denied" or "robots-unreachable" or "crawl-delay" or "address-refused" or "withdrawn");
+    public bool WasAsked => Redirected || Refusal?.Reason is not ("robots-denied" or "robots-unreachable" or "crawl-delay" or "address-refused" or "withdrawn");
 }

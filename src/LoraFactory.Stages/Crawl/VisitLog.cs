@@ -6,25 +6,28 @@ namespace LoraFactory.Stages.Crawl;
 
 /// <summary>
 /// What visits brought until it is recorded, one record after the other in a file beside the frontier: a write for each, where a transaction for
-/// each would cost a sixth of a crawl's processor time. A record is complete or it is not there: length, CRC-32C, key, stamp, octets. Stamps
-/// rise from record to record and from process to process. Safe for use from several threads.
+/// each would cost a sixth of a crawl's processor time. A record is complete or it is not there: length, CRC-32C, key, octets; one without octets
+/// ends those of its key before it. Safe for use from several threads.
 /// </summary>
 internal sealed class VisitLog : IDisposable
 {
-    // Length and checksum of 4 octets, key and stamp of 8; a file that is longer than this is shortened when nothing in it is needed.
-    private const int Head = 24, Short = 1 << 20;
+    // Length and checksum of 4 octets, key of 8. A file that is longer than Short is emptied when nothing in it is needed, one longer than Long written anew.
+    private const int Head = 16, Short = 1 << 20, Long = 1 << 26;
 
     private readonly Lock gate = new();
-    private readonly SafeFileHandle file;
+    private readonly string path;
     private readonly Dictionary<long, Place> open = [];
-    private long end, stamp;
+    private readonly Dictionary<long, bool> ending = [];
+    private SafeFileHandle file;
+    private long end;
 
-    private readonly record struct Place(long Offset, int Length, long Stamp);
+    private readonly record struct Place(long Offset, int Length);
 
     /// <summary>Opens or creates the file; what follows a record that is not whole is cut off.</summary>
     public VisitLog(string path)
     {
-        file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        this.path = path;
+        file = Open(path, FileMode.OpenOrCreate);
         try
         {
             Read();
@@ -36,7 +39,7 @@ internal sealed class VisitLog : IDisposable
         }
     }
 
-    /// <summary>Whether there is anything that was not recorded.</summary>
+    /// <summary>Whether there is nothing that was not recorded.</summary>
     public bool IsEmpty
     {
         get
@@ -45,65 +48,57 @@ internal sealed class VisitLog : IDisposable
         }
     }
 
-    /// <summary>The last stamp of which, and of all before which, nothing is needed any more.</summary>
-    public long Settled
-    {
-        get
-        {
-            lock (gate) return open.Count == 0 ? stamp : open.Values.Min(p => p.Stamp) - 1;
-        }
-    }
-
     /// <summary>Keeps what came of the URL of this key.</summary>
     public void Add(long key, byte[] visit)
     {
-        var head = new byte[Head];
-        lock (gate)
-        {
-            BinaryPrimitives.WriteInt32LittleEndian(head, visit.Length);
-            BinaryPrimitives.WriteInt64LittleEndian(head.AsSpan(8), key);
-            BinaryPrimitives.WriteInt64LittleEndian(head.AsSpan(16), ++stamp);
-            BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(4), Checksum(Checksum(~0u, head.AsSpan(8)), visit));
-            RandomAccess.Write(file, [head, visit], end);
-            open[key] = new(end + Head, visit.Length, stamp);
-            end += Head + visit.Length;
-        }
+        lock (gate) open[key] = new(Write(key, visit), visit.Length);
     }
 
     /// <summary>What is kept for this key; null where there is nothing.</summary>
     public byte[]? Find(long key)
     {
+        lock (gate) return open.TryGetValue(key, out var place) ? Octets(place) : null;
+    }
+
+    /// <summary>Needs the key's record no more, once the transaction that says so is in force.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="waits">Whether its URL still waits: then the file must say so, else the tables do.</param>
+    public void End(long key, bool waits)
+    {
         lock (gate)
         {
-            if (!open.TryGetValue(key, out var place)) return null;
-            var visit = new byte[place.Length];
-            return Fill(visit, place.Offset) ? visit : null;
+            if (open.ContainsKey(key)) ending[key] = waits;
         }
     }
 
-    /// <summary>Needs the key's record no more.</summary>
-    public void End(long key)
-    {
-        lock (gate) open.Remove(key);
-    }
-
-    /// <summary>Keeps only what <paramref name="needed"/> says yes to, by key and stamp.</summary>
-    public void Keep(long settled, Func<long, bool> needed)
+    /// <summary>The transaction is in force.</summary>
+    public void Commit()
     {
         lock (gate)
         {
-            stamp = Math.Max(stamp, settled);
-            foreach (var (key, place) in open.ToList())
-                if (place.Stamp <= settled || !needed(key)) open.Remove(key);
-        }
-    }
-
-    /// <summary>Shortens the file where it is long and nothing in it is needed.</summary>
-    public void Shorten()
-    {
-        lock (gate)
-        {
+            foreach (var (key, waits) in ending)
+            {
+                if (waits) Write(key, []);
+                open.Remove(key);
+            }
+            ending.Clear();
             if (open.Count == 0 && end > Short) Clear();
+            else if (end > Long && open.Values.Sum(p => (long)p.Length) < end / 2) Rewrite();
+        }
+    }
+
+    /// <summary>The transaction was taken back.</summary>
+    public void Rollback()
+    {
+        lock (gate) ending.Clear();
+    }
+
+    /// <summary>Keeps only what <paramref name="needed"/> says yes to.</summary>
+    public void Keep(Func<long, bool> needed)
+    {
+        lock (gate)
+        {
+            foreach (var key in open.Keys.Where(key => !needed(key)).ToList()) open.Remove(key);
         }
     }
 
@@ -113,6 +108,7 @@ internal sealed class VisitLog : IDisposable
         lock (gate)
         {
             open.Clear();
+            ending.Clear();
             RandomAccess.SetLength(file, end = 0);
         }
     }
@@ -120,8 +116,44 @@ internal sealed class VisitLog : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (open.Count == 0 && !file.IsClosed) Clear();
-        file.Dispose();
+        lock (gate)
+        {
+            if (open.Count == 0 && !file.IsClosed) Clear();
+            file.Dispose();
+        }
+    }
+
+    private static SafeFileHandle Open(string path, FileMode mode) => File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read);
+
+    // Returns where its octets begin.
+    private long Write(long key, byte[] visit)
+    {
+        var head = new byte[Head];
+        BinaryPrimitives.WriteInt32LittleEndian(head, visit.Length);
+        BinaryPrimitives.WriteInt64LittleEndian(head.AsSpan(8), key);
+        BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(4), Checksum(Checksum(~0u, head.AsSpan(8)), visit));
+        RandomAccess.Write(file, [head, visit], end);
+        var place = end + Head;
+        end = place + visit.Length;
+        return place;
+    }
+
+    private void Rewrite()
+    {
+        var (kept, aside) = (open.Select(o => (o.Key, Octets(o.Value))).ToList(), path + ".new");
+        File.Delete(aside);
+        var before = file;
+        (file, end) = (Open(aside, FileMode.CreateNew), 0);
+        before.Dispose();
+        open.Clear();
+        foreach (var (key, visit) in kept) open[key] = new(Write(key, visit), visit.Length);
+        File.Move(aside, path, overwrite: true);
+    }
+
+    private byte[] Octets(Place place)
+    {
+        var visit = new byte[place.Length];
+        return Fill(visit, place.Offset) ? visit : throw new IOException($"{path} was shortened by another program.");
     }
 
     private void Read()
@@ -129,11 +161,12 @@ internal sealed class VisitLog : IDisposable
         var head = new byte[Head];
         for (var length = RandomAccess.GetLength(file); length - end >= Head;)
         {
-            if (!Fill(head, end) || BinaryPrimitives.ReadInt32LittleEndian(head) is var size && (size <= 0 || size > length - end - Head)) break;
+            if (!Fill(head, end) || BinaryPrimitives.ReadInt32LittleEndian(head) is var size && (size < 0 || size > length - end - Head)) break;
             var visit = new byte[size];
             if (!Fill(visit, end + Head) || Checksum(Checksum(~0u, head.AsSpan(8)), visit) != BinaryPrimitives.ReadUInt32LittleEndian(head.AsSpan(4))) break;
-            stamp = Math.Max(stamp, BinaryPrimitives.ReadInt64LittleEndian(head.AsSpan(16)));
-            open[BinaryPrimitives.ReadInt64LittleEndian(head.AsSpan(8))] = new(end + Head, size, BinaryPrimitives.ReadInt64LittleEndian(head.AsSpan(16)));
+            var key = BinaryPrimitives.ReadInt64LittleEndian(head.AsSpan(8));
+            if (size == 0) open.Remove(key);
+            else open[key] = new(end + Head, size);
             end += Head + size;
         }
         RandomAccess.SetLength(file, end);

@@ -56,8 +56,23 @@ internal static class CaptionClaims
         WritingCharacters = SearchValues.Create("字文书書图圖表钟鐘时時旗报報币幣邮郵票牌标標签籤"), FrameCharacters = SearchValues.Create("框边邊角中全"), Quotes = SearchValues.Create("\"“”„«»「」『』");
     private static readonly FrozenSet<string> Languages = Set("en de fr es it pt nl ru zh ja und");
 
+    // Beginnings of words that are bent or put together in many ways.
+    private static readonly string[] SideStems =
+    [
+        "links", "linker", "rechts", "rechter", "östlich", "westlich", "ostwärts", "westwärts", "nordost", "nordwest", "südost", "südwest", "nordöst", "südöst", "westelijk", "oostelijk", "noordoost", "noordwest", "zuidoost", "zuidwest",
+        "gauch", "droit", "orienta", "occidenta", "izquierd", "derech", "zurd", "esquerd", "direit", "sinistr", "destr", "слев", "справ", "лево", "лева", "леву", "левы", "прав", "восточн", "западн", "осток", "запад", "налев", "направ",
+    ];
+
+    // What is a side only beside another word: este is "this" too.
+    private static readonly string[] SidePhrases = ["port side", "l'est", "lado este", "al este", "del este", "el este", "ao leste", "a est", "all'est"];
+
     /// <summary>Whether the words name a side, a compass point or a turn.</summary>
-    public static bool NameSide(string words) => Names(words, Sides, SideCharacters) || words.Contains("port side", StringComparison.OrdinalIgnoreCase) || words.Contains("l'est", StringComparison.OrdinalIgnoreCase);
+    public static bool NameSide(string words)
+    {
+        words = words.Replace('\u2019', '\'');
+        return Names(words, Sides, SideCharacters) || SidePhrases.Any(phrase => words.Contains(phrase, StringComparison.OrdinalIgnoreCase))
+            || CaptionText.Words(words).Any(word => Array.Exists(SideStems, stem => word.StartsWith(stem, StringComparison.Ordinal)));
+    }
 
     /// <summary>Whether the words speak of writing or of what has a right way round, or quote something.</summary>
     public static bool NameWriting(string words) => Names(words, Writing, WritingCharacters) || HasQuotes(words);

@@ -19,14 +19,19 @@ public sealed class VisitLogTests : IDisposable
             log.Add(1, [1, 2, 3]);
             log.Add(2, [4]);
             log.Add(1, [5, 6]); // the later one counts
-            log.End(2);
-            Assert.Equal(2, log.Settled); // the first is superseded, the second ended, the third needed
+            log.Add(3, [7]);
+            log.End(2, waits: true);
+            log.End(3, waits: true);
+            log.Commit();
+            log.Add(3, [8]);
+            log.End(1, waits: false);
+            log.Rollback(); // what ended it did not come to pass
         }
         using var next = new VisitLog(path);
-        next.Keep(settled: 2, _ => true);
         Assert.Equal([5, 6], next.Find(1));
         Assert.Null(next.Find(2));
-        next.Keep(settled: 2, key => key != 1);
+        Assert.Equal([8], next.Find(3));
+        next.Keep(key => key == 2);
         Assert.True(next.IsEmpty);
     }
 
@@ -75,11 +80,60 @@ public sealed class VisitLogTests : IDisposable
         for (var round = 0; round < 50; round++)
         {
             for (var key = 0; key < 5; key++) log.Add(key, visit);
-            for (var key = 0; key < 5; key++) log.End(key);
-            log.Shorten();
+            for (var key = 0; key < 5; key++) log.End(key, waits: false);
+            log.Commit();
             Assert.True(new FileInfo(path).Length < 2_000_000);
         }
-        Assert.Equal(250, log.Settled);
+    }
+
+    [Fact]
+    public void One_record_that_is_needed_for_long_does_not_keep_the_file_large()
+    {
+        var path = folder.File("log");
+        var visit = new byte[4_000_000];
+        using (var log = new VisitLog(path))
+        {
+            log.Add(0, [1, 2, 3]);
+            for (var key = 1; key < 40; key++)
+            {
+                log.Add(key, visit);
+                log.End(key, waits: false);
+                log.Commit();
+                Assert.Equal([1, 2, 3], log.Find(0));
+                Assert.True(new FileInfo(path).Length < 75_000_000);
+            }
+        }
+        using var next = new VisitLog(path);
+        Assert.Equal([1, 2, 3], next.Find(0));
+    }
+
+    [Fact]
+    public void What_a_commit_that_fails_was_to_record_is_still_kept()
+    {
+        var item = Item("/x");
+        using (var frontier = Frontier.Open(folder.File("f.db"), "k"))
+        {
+            frontier.Commit(() => frontier.Add(item));
+            frontier.KeepVisit(item, [1]);
+            Assert.Throws<InvalidDataException>(() => frontier.Commit(() =>
+            {
+                frontier.Done(item);
+                throw new InvalidDataException();
+            }));
+        }
+        using var next = Frontier.Open(folder.File("f.db"), "k");
+        Assert.Equal([1], next.KeptVisit(item));
+    }
+
+    [Fact]
+    public void What_was_kept_for_a_host_that_is_closed_is_not_needed()
+    {
+        using var frontier = Frontier.Open(folder.File("f.db"), "k");
+        var item = Item("/x");
+        frontier.Commit(() => frontier.Add(item));
+        frontier.KeepVisit(item, [1]);
+        frontier.Commit(() => frontier.CloseHost("a.test", new(Frontier.Unreachable)));
+        Assert.False(frontier.HasKeptVisits);
     }
 
     [Fact]

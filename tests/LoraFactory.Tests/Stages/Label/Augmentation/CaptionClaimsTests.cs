@@ -15,12 +15,25 @@ public sealed class CaptionClaimsTests
     [InlineData("un chat à droite")]
     [InlineData("左边的房子")]
     [InlineData("дом слева")]
+    [InlineData("в левом углу")]
+    [InlineData("в правом верхнем углу дом")]
+    [InlineData("с левого берега")]
+    [InlineData("am östlichen Ufer")]
+    [InlineData("ein Vogel, ostwärts gewandt")]
+    [InlineData("linksseitig ein Turm")]
+    [InlineData("de westelijke oever")]
+    [InlineData("aan de linkerhand een molen")]
+    [InlineData("una guitarra zurda")]
+    [InlineData("dos casas izquierdas")]
+    [InlineData("el lado este de la plaza")]
+    [InlineData("une tour à l\u2019est")]
     public void A_side_is_seen(string words) => Assert.True(CaptionClaims.NameSide(words));
 
     [Theory]
     [InlineData("a bright red house in the snow")]
     [InlineData("the cleft of a rock")]
     [InlineData("an upright piano")]
+    [InlineData("este gato duerme")]
     [InlineData("a western-less northern feast")]
     public void No_side_is_seen_within_other_words(string words) => Assert.Equal(words.Contains("western", StringComparison.Ordinal), CaptionClaims.NameSide(words));
 
