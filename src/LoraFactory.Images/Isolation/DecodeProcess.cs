@@ -8,6 +8,7 @@ namespace LoraFactory.Images;
 internal sealed class DecodeProcess : IDisposable
 {
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
+    private static readonly string[] Kept = ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "LORA_ROOT"];
     private readonly Process _process;
     private readonly Stream _input;
     private readonly Stream _output;
@@ -41,6 +42,7 @@ internal sealed class DecodeProcess : IDisposable
             UseShellExecute = false,
         };
         foreach (var argument in command.Arguments) start.ArgumentList.Add(argument);
+        Confine(start.Environment);
         start.Environment[DecodeWorker.MemoryVariable] = limits.MemoryMiB.ToString(CultureInfo.InvariantCulture);
         // One thread that does one thing: neither a collector beside it nor a second look at what is hot pays. A picture's pixels live as long as it; they are collected with what is young.
         start.Environment["DOTNET_gcConcurrent"] = "0";
@@ -76,6 +78,12 @@ internal sealed class DecodeProcess : IDisposable
             throw new PictureException(PictureFault.LibraryMissing, $"The decoding process {command.Program} did not start: {e.Message}", e);
         }
         return started;
+    }
+
+    /// <summary>Takes away what a decoder does not need to start: keys and tokens of lora's surroundings are no picture's business.</summary>
+    internal static void Confine(IDictionary<string, string?> environment)
+    {
+        foreach (var name in environment.Keys.Where(name => !Kept.Contains(name) && !name.StartsWith("DOTNET_", StringComparison.Ordinal)).ToList()) environment.Remove(name);
     }
 
     /// <summary>One picture there and what was asked of it back.</summary>

@@ -162,4 +162,12 @@ public sealed class DecodeAnswerTests
         Assert.Throws<InvalidDataException>(() => Read(request, PictureWriter.Jpeg(PictureDecoderTests.Gradient(65, 64))));
         Assert.Throws<InvalidDataException>(() => Read(request, new byte[500]));
     }
+
+    [Fact]
+    public void A_decoder_is_not_told_the_secrets_of_its_surroundings()
+    {
+        var environment = new Dictionary<string, string?> { ["PATH"] = "/usr/bin", ["DOTNET_ROOT"] = "/usr/share/dotnet", ["AWS_SECRET_ACCESS_KEY"] = "x", ["LORA_TOKEN"] = "y" };
+        DecodeProcess.Confine(environment);
+        Assert.Equal(["DOTNET_ROOT", "PATH"], environment.Keys.Order(StringComparer.Ordinal));
+    }
 }

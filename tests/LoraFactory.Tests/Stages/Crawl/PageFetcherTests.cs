@@ -52,6 +52,7 @@ public sealed class PageFetcherTests
         using var fetcher = Fetcher(server.Port);
         var answer = await fetcher.GetAsync(new("http://a.test/x"), new("text/html", 1000), Stop);
         Assert.Equal(reason, answer.Refusal?.Reason);
+        Assert.Equal(head.Contains("Location:", StringComparison.Ordinal) && !head.Contains("file:", StringComparison.Ordinal), answer.Redirects > 0); // file: is refused where it is named
         Assert.Empty(answer.Body);
     }
 
