@@ -40,31 +40,58 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
     private readonly ConcurrentDictionary<string, Entry> origins = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> unanswered = new(StringComparer.Ordinal);
 
-    private sealed class Entry(Func<Task<OriginPolicy>> load)
+    // One reading, which goes on while anybody waits for it: who asked first may be a page in the browser, which ends before the others.
+    private sealed class Entry(CancellationTokenSource ended, Func<CancellationToken, Task<OriginPolicy>> load)
     {
-        private readonly Lazy<Task<OriginPolicy>> policy = new(load);
+        private readonly Lazy<Task<OriginPolicy>> policy = new(() => load(ended.Token));
+        private int waiting;
 
-        public Task<OriginPolicy> Policy => policy.Value;
         public OriginPolicy? Finished => policy is { IsValueCreated: true, Value.IsCompletedSuccessfully: true } ? policy.Value.Result : null;
+
+        // It will never be finished: nobody waits for it any more, or it failed.
+        public bool IsLost => ended.IsCancellationRequested || policy is { IsValueCreated: true, Value: { IsCompleted: true, IsCompletedSuccessfully: false } };
+
+        // Null where everybody who had asked for it has gone.
+        public async Task<OriginPolicy?> WaitAsync(CancellationToken token)
+        {
+            lock (ended)
+            {
+                if (ended.IsCancellationRequested) return null;
+                waiting++;
+            }
+            try
+            {
+                return await policy.Value.WaitAsync(token);
+            }
+            finally
+            {
+                lock (ended)
+                    if (--waiting == 0 && !policy.Value.IsCompleted) _ = ended.CancelAsync(); // marked at once; what it breaks off is not run within the lock
+            }
+        }
     }
 
-    /// <summary>The policy of the URL's origin, fetched on first use.</summary>
+    /// <summary>The policy of the URL's origin, fetched on first use. Throws when <paramref name="token"/> is cancelled, whoever else has asked and gone.</summary>
     public async Task<OriginPolicy> OfAsync(Uri url, CancellationToken token)
     {
         var origin = CanonicalUrl.Origin(url);
         if (Known(origin) is { } known) return known;
         if (origins.Count > MostInMemory)
             foreach (var old in origins.Where(o => o.Value.Finished is { } policy && (store is not null || IsOld(policy)))) origins.TryRemove(old);
-        var entry = origins.AddOrUpdate(origin, key => new(() => LoadAsync(new Uri(key), token)), (key, old) => old.Finished is { } policy && IsOld(policy) ? new(() => LoadAsync(new Uri(key), token)) : old);
-        try
+        while (true)
         {
-            return await entry.Policy.WaitAsync(token);
+            var entry = origins.AddOrUpdate(origin, New, (key, old) => old.Finished is { } policy && IsOld(policy) ? New(key) : old);
+            try
+            {
+                if (await entry.WaitAsync(token) is { } policy) return policy;
+            }
+            finally
+            {
+                if (entry.IsLost) origins.TryRemove(new(origin, entry)); // an interrupted reading says nothing about the host
+            }
         }
-        catch (OperationCanceledException)
-        {
-            origins.TryRemove(new(origin, entry)); // an interrupted reading says nothing about the host
-            throw;
-        }
+
+        Entry New(string key) => new(new(), stop => LoadAsync(new Uri(key), stop));
     }
 
     /// <summary>The policy, if it is known already and not older than it may be.</summary>
@@ -84,6 +111,7 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
     {
         if (store?.RobotsOf(CanonicalUrl.Origin(origin)) is { } kept && Age(kept) is var age && age >= TimeSpan.Zero && age < Lasts) return Policy(origin, kept);
         var answer = await fetcher.GetAsync(new Uri(origin, "/robots.txt"), new("text/plain, */*;q=0.5", RobotsRules.MaxBytes + 1, MaxRedirects: 5, Truncate: true), token);
+        token.ThrowIfCancellationRequested(); // a request that was broken off here is none that the host left unanswered
         var isThere = answer.Refusal is null;
         if (!isThere)
         {
