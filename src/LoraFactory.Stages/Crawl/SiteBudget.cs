@@ -34,7 +34,8 @@ internal sealed class SiteBudget
     /// <summary>Why no more is taken of a host's domain; null while it is.</summary>
     public Refusal? Refuse(string host) => full.Count > 0 && SiteOf(host) is var site && full.Contains(site) ? new("site-full", $"{site} gave {most} pages", pages[site], most) : null;
 
-    private static string SiteOf(string host)
+    /// <summary>Registered domain of a host; the host itself where it has none.</summary>
+    public static string SiteOf(string host)
     {
         if (List.Value is { } list) return list.Registrable(host) ?? host;
         var labels = host.Split('.');

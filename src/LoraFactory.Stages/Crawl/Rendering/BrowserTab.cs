@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 
 namespace LoraFactory.Stages.Crawl.Rendering;
@@ -32,7 +33,7 @@ internal sealed class BrowserTab
     public static async Task<RenderedPage> RenderAsync(DevToolsConnection devTools, Fetched page, PageResources resources, RenderLimits limits, CancellationToken token)
     {
         using var whole = CancellationTokenSource.CreateLinkedTokenSource(token);
-        whole.CancelAfter(RenderLimits.Longest);
+        whole.CancelAfter(limits.Longest);
         var tab = new BrowserTab(devTools, limits, whole.Token);
         try
         {
@@ -44,7 +45,7 @@ internal sealed class BrowserTab
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
         {
-            return new(null, page.FinalUrl, [], $"not done after {RenderLimits.Longest.TotalMinutes} min");
+            return new(null, page.FinalUrl, [], string.Create(CultureInfo.InvariantCulture, $"not done after {limits.Longest.TotalMinutes:0.#} min"));
         }
         finally
         {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text;
 using LoraFactory.Flow;
 using LoraFactory.Pages;
@@ -17,6 +18,7 @@ public sealed class PageRenderer : IAsyncDisposable
 
     private readonly CrawlOptions options;
     private readonly PageResources resources;
+    private readonly RenderLimits limits;
     private readonly string program;
     private readonly SemaphoreSlim tabs = new(Math.Clamp(Environment.ProcessorCount, 1, MostTabs));
     private readonly SemaphoreSlim choosing = new(1, 1);
@@ -35,8 +37,13 @@ public sealed class PageRenderer : IAsyncDisposable
     {
         this.options = options;
         resources = new PageResources(options, fetcher, gates, robots, withdrawn, clock);
+        limits = new RenderLimits(TimeSpan.FromSeconds(options.RenderSeconds), options.MaxPageBytes, options.MaxPageBytes * 4, options.MaxPageBytes);
+        Budget = new RenderBudget(limits.ScriptTime + TimeSpan.FromSeconds(options.DelaySeconds * RenderLimits.FairPauses), RenderLimits.LongestOfSite);
         program = ChromiumProgram.Find() ?? throw new LoraException($"crawl.render: {ChromiumProgram.Missing}");
     }
+
+    /// <summary>What each domain has taken of the browser's time.</summary>
+    internal RenderBudget Budget { get; init; }
 
     /// <summary>Numbers of the browsers' processes: one, and one more for each page that is rendered alone.</summary>
     public IReadOnlyList<int> ProcessIds => [.. running.Keys.Select(browser => browser.ProcessId)];
@@ -69,38 +76,46 @@ public sealed class PageRenderer : IAsyncDisposable
     /// <summary>Renders a page that was fetched. Throws when cancelled, and <see cref="LoraException"/> where the browser cannot be started any more.</summary>
     public async Task<RenderedPage> RenderAsync(Fetched page, CancellationToken token)
     {
-        var limits = new RenderLimits(TimeSpan.FromSeconds(options.RenderSeconds), options.MaxPageBytes, options.MaxPageBytes * 4);
         await tabs.WaitAsync(token);
+        var began = Stopwatch.GetTimestamp();
         try
         {
-            var browser = await EnterAsync(token);
-            try
-            {
-                return await BrowserTab.RenderAsync(browser.DevTools, page, resources, limits, token);
-            }
-            catch (BrowserGoneException)
-            {
-                browser.DevTools.Close();
-            }
-            finally
-            {
-                await LeaveAsync(browser);
-            }
-            return await AloneAsync(page, limits, token);
+            var left = Budget.LeftOf(page.FinalUrl.Host);
+            if (left == TimeSpan.Zero) return new(null, page.FinalUrl, [], Budget.Words(page.FinalUrl.Host));
+            return await InTabAsync(page, left < limits.Longest ? limits with { Longest = left } : limits, token);
         }
         finally
         {
+            Budget.Count(page.FinalUrl.Host, Stopwatch.GetElapsedTime(began));
             tabs.Release();
         }
     }
 
+    private async Task<RenderedPage> InTabAsync(Fetched page, RenderLimits most, CancellationToken token)
+    {
+        var browser = await EnterAsync(token);
+        try
+        {
+            return await BrowserTab.RenderAsync(browser.DevTools, page, resources, most, token);
+        }
+        catch (BrowserGoneException)
+        {
+            browser.DevTools.Close();
+        }
+        finally
+        {
+            await LeaveAsync(browser);
+        }
+        return await AloneAsync(page, most, token);
+    }
+
     // Whichever page it was that ended the browser: once more in one of its own, where it can harm no other.
-    private async Task<RenderedPage> AloneAsync(Fetched page, RenderLimits limits, CancellationToken token)
+    private async Task<RenderedPage> AloneAsync(Fetched page, RenderLimits most, CancellationToken token)
     {
         var browser = await NewAsync(token);
         try
         {
-            return await BrowserTab.RenderAsync(browser.DevTools, page, resources, limits, token);
+            return await BrowserTab.RenderAsync(browser.DevTools, page, resources, most, token);
         }
         catch (BrowserGoneException e)
         {

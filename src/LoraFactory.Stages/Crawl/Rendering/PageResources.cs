@@ -47,11 +47,13 @@ internal sealed class PageResources(CrawlOptions options, PageFetcher fetcher, H
     /// <param name="origin">Origin of the page where it asks another, null where it asks its own.</param>
     /// <param name="maxBytes">Most decompressed bytes.</param>
     /// <param name="token">Ends it.</param>
-    public async Task<Fetched> GetAsync(Uri url, bool isScript, string accept, string? origin, long maxBytes, CancellationToken token)
+    /// <returns>The answer, and how many bytes it cost: of a body that was begun and is not used, as many as it could.</returns>
+    public async Task<(Fetched Answer, long Bytes)> GetAsync(Uri url, bool isScript, string accept, string? origin, long maxBytes, CancellationToken token)
     {
         var key = $"{origin} {url.AbsoluteUri}";
-        if (isScript && Kept(key) is { } known && known.Body.Length <= maxBytes) return known;
+        if (isScript && Kept(key) is { } known && known.Body.Length <= maxBytes) return (known, known.Body.Length);
         OriginPolicy? policy = null;
+        var isBegun = false;
         var order = new FetchOrder(accept, maxBytes,
             async (hop, stop) =>
             {
@@ -61,11 +63,17 @@ internal sealed class PageResources(CrawlOptions options, PageFetcher fetcher, H
                 policy = await robots.OfAsync(hop, stop);
                 return null;
             },
-            answer => Judge(answer, policy!))
+            answer =>
+            {
+                var refusal = Judge(answer, policy!);
+                isBegun = refusal is null; // asked between the head and the body
+                return refusal;
+            })
         { Origin = origin };
         var fetched = await fetcher.GetAsync(url, order, token);
         if (isScript && (fetched.Refusal is null || fetched.Status is 404 or 410)) Keep(key, fetched);
-        return fetched;
+        // a length that is stated and too large is one that was not read
+        return (fetched, !isBegun || fetched.Refusal is { Reason: "too-large", Value: not null } ? 0 : fetched.Refusal is null ? fetched.Body.Length : maxBytes);
     }
 
     /// <summary>What the browser is handed of an answer.</summary>

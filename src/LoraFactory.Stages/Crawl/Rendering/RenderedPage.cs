@@ -11,13 +11,20 @@ public sealed record RenderedPage(string? Html, Uri Url, IReadOnlyList<Uri> Targ
 /// <param name="ScriptTime">Time its scripts are given, without the waiting for answers.</param>
 /// <param name="MaxCharacters">Longest markup.</param>
 /// <param name="MaxBytes">Bytes of all that it asks for.</param>
-public sealed record RenderLimits(TimeSpan ScriptTime, long MaxCharacters, long MaxBytes)
+/// <param name="MaxBytesOfAnswer">Bytes of one answer.</param>
+public sealed record RenderLimits(TimeSpan ScriptTime, long MaxCharacters, long MaxBytes, long MaxBytesOfAnswer)
 {
     /// <summary>Time that passes for its clocks and timers once it is loaded: a clock of its own, which runs ahead as fast as the scripts do.</summary>
     public static readonly TimeSpan PageTime = TimeSpan.FromSeconds(5);
 
-    /// <summary>A page is given up after so long, whatever it waits for.</summary>
-    public static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
+    /// <summary>A page is given up after so long, whatever it waits for: five minutes, or what is left to its domain.</summary>
+    public TimeSpan Longest { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Pages of one registered domain may take so long in all, beyond what is fair: <see cref="ScriptTime"/> and a few pauses each.</summary>
+    public static readonly TimeSpan LongestOfSite = TimeSpan.FromMinutes(10);
+
+    /// <summary>Pauses of the recipe's that are fair.</summary>
+    public const int FairPauses = 5;
 
     /// <summary>How long the browser may take to show what it was handed.</summary>
     public static readonly TimeSpan Load = TimeSpan.FromSeconds(30);

@@ -19,9 +19,9 @@ internal sealed class TabRequests(Fetched page, string mainFrame, PageResources 
     // Answers of addresses that a redirect led to, for when the browser follows it.
     private readonly Dictionary<string, Fetched> redirected = new(StringComparer.Ordinal);
     private readonly List<Uri> targets = [];
+    private readonly ByteBudget bytes = new(limits.MaxBytes, limits.MaxBytesOfAnswer);
     private bool isGiven;
     private int answers, questions;
-    private long bytes;
 
     /// <summary>Whether it has asked so much that it is taken as it is.</summary>
     public bool IsEndless => Volatile.Read(ref questions) > RenderLimits.MaxQuestions;
@@ -83,11 +83,18 @@ internal sealed class TabRequests(Fetched page, string mainFrame, PageResources 
         if (fetched is null)
         {
             if (Interlocked.Increment(ref answers) > RenderLimits.MaxAnswers) return ResourceAnswer.None;
-            var left = limits.MaxBytes - Interlocked.Read(ref bytes);
-            if (left <= 0) return ResourceAnswer.None;
-            var origin = CanonicalUrl.Origin(page.FinalUrl) == CanonicalUrl.Origin(url) ? null : Plain(Field(request, "origin"));
-            fetched = await resources.GetAsync(url, isScript, accept, origin, left, token);
-            Interlocked.Add(ref bytes, fetched.Body.Length);
+            var taken = await bytes.TakeAsync(token);
+            if (taken == 0) return ResourceAnswer.None;
+            var used = taken;
+            try
+            {
+                var origin = CanonicalUrl.Origin(page.FinalUrl) == CanonicalUrl.Origin(url) ? null : Plain(Field(request, "origin"));
+                (fetched, used) = await resources.GetAsync(url, isScript, accept, origin, taken, token);
+            }
+            finally
+            {
+                bytes.GiveBack(taken, used);
+            }
             if (fetched.FinalUrl != url && PageResources.Hand(fetched).Status != 0)
             {
                 // the browser is to know where it came from: what a script asks for next may be relative to that
