@@ -17,16 +17,19 @@ public sealed record RecordConsent(string Record, Consent Consent);
 /// <param name="At">When it was withdrawn, UTC.</param>
 public sealed record Withdrawal(string Target, DateTimeOffset At)
 {
-    /// <summary>Does it cover this address?</summary>
+    /// <summary>Does it cover this address? http and https of an address are one.</summary>
     public bool Covers(string address)
     {
         if (Target.Contains("://", StringComparison.Ordinal))
         {
-            var plain = address.Split('#')[0];
-            return plain == Target || (Target.EndsWith('/') && plain.StartsWith(Target, StringComparison.Ordinal));
+            var (plain, target) = (WithoutScheme(address.Split('#')[0]), WithoutScheme(Target));
+            return plain == target || (target.EndsWith('/') && plain.StartsWith(target, StringComparison.Ordinal));
         }
         return Uri.TryCreate(address, UriKind.Absolute, out var url) && (url.Host.Equals(Target, StringComparison.OrdinalIgnoreCase) || url.Host.EndsWith("." + Target, StringComparison.OrdinalIgnoreCase));
     }
+
+    private static string WithoutScheme(string address) =>
+        address.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ? address[8..] : address.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? address[7..] : address;
 }
 
 /// <summary>What was withdrawn from a run (<c>consent.jsonl</c>): it was removed, and is not fetched again.</summary>

@@ -30,6 +30,10 @@ public sealed class RunDirectory
     /// <summary>Absolute path.</summary>
     public string Path { get; }
 
+    /// <summary>Whether a directory is that of a run: it has the recipe that a run keeps, or a folder of a stage. Nothing is created.</summary>
+    public static bool IsAt(string path) => System.IO.File.Exists(System.IO.Path.Combine(path, "recipe.yaml"))
+        || Enum.GetValues<StageName>().Any(stage => Directory.Exists(System.IO.Path.Combine(path, FolderOf(stage))));
+
     /// <summary>Directory of a stage, e.g. "1-crawl"; created when missing.</summary>
     public string Of(StageName stage)
     {
@@ -39,7 +43,9 @@ public sealed class RunDirectory
     }
 
     /// <summary>Where a stage's directory, or a file in it, lies or would lie; nothing is created.</summary>
-    public string PathOf(StageName stage, string name = "") => System.IO.Path.Combine(Path, $"{(int)stage}-{stage.ToString().ToLowerInvariant()}", name);
+    public string PathOf(StageName stage, string name = "") => System.IO.Path.Combine(Path, FolderOf(stage), name);
+
+    private static string FolderOf(StageName stage) => $"{(int)stage}-{stage.ToString().ToLowerInvariant()}";
 
     private static void Make(string path)
     {

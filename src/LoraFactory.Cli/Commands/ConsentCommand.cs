@@ -1,8 +1,11 @@
 using System.CommandLine;
+using System.Data.Common;
+using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
 using LoraFactory.Stages.Crawl;
 using LoraFactory.Stages.Deploy;
+using LoraFactory.Stages.Train;
 
 namespace LoraFactory.Cli.Commands;
 
@@ -36,53 +39,62 @@ public sealed class ConsentCommand : ICommandFile
             var withdrawal = new Withdrawal(ConsentPurge.Target(parsed.GetValue(target)!), world.Clock.GetUtcNow());
             var (results, onlyCount) = (ResultLines.Of(world, parsed), parsed.GetValue(dry));
             var folder = parsed.GetValue(runs)!;
-            var found = Directory.Exists(folder) ? Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Select(d => new RunDirectory(d)).ToList() : [];
-            var removed = 0;
-            var busy = new List<LoraException>();
-            foreach (var run in found)
-            {
-                if (Of(run, withdrawal, onlyCount, busy) is not { IsEmpty: false } purged) continue;
-                removed++;
-                results.Write(purged, Words(purged, onlyCount));
-            }
-            var adapters = Trained(new AdapterStore(parsed.GetValue(store)!), withdrawal).ToList();
-            foreach (var (version, pictures) in adapters)
-                results.Write(new { version.Name, version.Version, version.State, Pictures = pictures }, $"{version.Name} v{version.Version} ({version.State}) was trained on {pictures} pictures of {withdrawal.Target}");
-            results.ForPeople(Sum(withdrawal, found.Count - busy.Count, removed, adapters.Count, onlyCount));
-            return busy.Count == 0 ? (int)ExitCode.Done : throw new LoraException(string.Join(" ", busy.Select(b => char.ToUpperInvariant(b.Message[0]) + b.Message[1..])) + $" Until then it may still use {withdrawal.Target}.");
+            var found = Directory.Exists(folder) ? Directory.EnumerateDirectories(folder).Where(RunDirectory.IsAt).Order(StringComparer.Ordinal).ToList() : [];
+            var (purged, adapters, faults) = (0, 0, new List<string>());
+            foreach (var path in found)
+                Try(faults, path, () =>
+                {
+                    if (Of(new RunDirectory(path), withdrawal, onlyCount) is not { IsEmpty: false } run) return;
+                    purged++;
+                    results.Write(run, Words(run, withdrawal, onlyCount));
+                });
+            var missed = faults.Count;
+            var stored = new AdapterStore(parsed.GetValue(store)!);
+            foreach (var name in stored.Names)
+                Try(faults, Path.Combine(stored.Folder, name), () =>
+                {
+                    foreach (var (version, pictures) in Trained(stored, name, withdrawal))
+                    {
+                        adapters++;
+                        results.Write(new { version.Name, version.Version, version.State, Pictures = pictures }, $"{version.Name} v{version.Version} ({version.State}) was trained on {pictures} pictures of {withdrawal.Target}");
+                    }
+                });
+            results.ForPeople(Sum(withdrawal, found.Count - missed, purged, adapters, onlyCount));
+            if (faults.Count == 0) return (int)ExitCode.Done;
+            throw new LoraException(string.Join(" ", faults.Select(f => char.ToUpperInvariant(f[0]) + f[1..])) + $" Until then {withdrawal.Target} may still be used there; all else was looked at.");
         });
         return command;
     }
 
-    // One run that is being worked on does not keep the address in all others.
-    private static PurgedRun? Of(RunDirectory run, Withdrawal withdrawal, bool dry, List<LoraException> busy)
+    // One run that is being worked on or damaged does not keep the address in all others.
+    private static void Try(List<string> faults, string what, Action work)
     {
-        RunLock held;
         try
         {
-            held = RunLock.Take(run);
+            work();
         }
-        catch (LoraException e) when (RunLock.IsHeld(run))
+        catch (LoraException e)
         {
-            busy.Add(e);
-            return null;
+            faults.Add(e.Message);
         }
-        using (held) return Of(run, withdrawal, dry);
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DbException or JsonException or FormatException or InvalidOperationException)
+        {
+            faults.Add($"{what} could not be looked through: {e.Message.TrimEnd('.')}. Mend that, then run the same command again.");
+        }
     }
 
     private static PurgedRun Of(RunDirectory run, Withdrawal withdrawal, bool dry)
     {
+        using var held = RunLock.Take(run);
         // noted first: a purge that is cut off has withdrawn the address, and done again removes the rest
         if (!dry) new ConsentLedger(run).Add(withdrawal);
-        var purged = ConsentPurge.Apply(run, withdrawal, dry);
-        if (!dry) Frontier.Purge(run.PathOf(StageName.Crawl, "frontier.db"), withdrawal);
-        return purged;
+        return ConsentPurge.Apply(run, withdrawal, Frontier.Purge, TrainStage.CacheOf(run), dry);
     }
 
     // What every version's bundle says of its data.
-    private static IEnumerable<(StoredAdapter Version, int Pictures)> Trained(AdapterStore store, Withdrawal withdrawal)
+    private static IEnumerable<(StoredAdapter Version, int Pictures)> Trained(AdapterStore store, string name, Withdrawal withdrawal)
     {
-        foreach (var version in store.Names.SelectMany(store.Versions))
+        foreach (var version in store.Versions(name))
         {
             var data = Path.Combine(store.Bundle(version), "data.jsonl");
             var pictures = File.Exists(data) ? RunDirectory.ReadLines<DataRow>(data).Count(r => withdrawal.Covers(r.Picture) || (r.Page is { } page && withdrawal.Covers(page))) : 0;
@@ -90,9 +102,15 @@ public sealed class ConsentCommand : ICommandFile
         }
     }
 
-    private static string Words(PurgedRun run, bool dry) =>
-        $"{run.Run}: {run.Pages} pages, {run.Pictures} pictures of other pages, {run.Records} records, {run.Samples} samples and {run.Blobs} files {(dry ? "would go" : "removed")}"
-        + (run.Adapter is { } adapter ? $"; its adapter {adapter} has seen {run.TrainedOn} of the samples" : "");
+    private static string Words(PurgedRun run, Withdrawal withdrawal, bool dry)
+    {
+        var goes = dry ? "would go" : "removed";
+        var words = run.HasNone
+            ? $"{run.Run}: nothing names {withdrawal.Target}; {run.Blobs} files that nothing names {goes}, since what was fetched from there and not kept may be among them"
+            : $"{run.Run}: {run.Pages} pages, {run.Pictures} pictures of other pages, {run.Records} records, {run.Samples} samples and {run.Blobs} files {goes}";
+        return words + string.Concat(run.UnreadFrontiers.Select(path => $"; {path} is damaged or of an older form and {(dry ? "would be deleted" : "was deleted")}: the next crawl begins anew"))
+            + (run.Adapter is { } adapter ? $"; its adapter {adapter} has seen {run.TrainedOn} of the samples" : "");
+    }
 
     private static string Sum(Withdrawal withdrawal, int runs, int removed, int adapters, bool dry)
     {

@@ -134,7 +134,7 @@ public sealed class CrawlStage : IStage
         }
 
         RunDirectory.WriteLines(context.Run.File(Name, "dropped.jsonl"), Drops());
-        RunDirectory.WriteLines(context.Run.File(Name, "pages.jsonl"), frontier.AllPages());
+        RunDirectory.WriteLines(context.Run.File(Name, "pages.jsonl"), frontier.AllPages(new ConsentLedger(context.Run)));
         var (pages, pictures) = (frontier.Pages, frontier.Pictures);
         if (pages == 0)
         {

@@ -119,44 +119,14 @@ public sealed partial class Frontier
         }
     });
 
-    /// <summary>Takes what was withdrawn out of a crawl's frontier, where there is one: it counts as dropped, and what was kept of it goes.</summary>
-    public static void Purge(string path, Withdrawal withdrawal)
-    {
-        if (!File.Exists(path) || KeyOf(path) is not { } key) return;
-        using var frontier = Open(path, key);
-        frontier.Commit(() =>
-        {
-            var db = frontier.tables.Db;
-            foreach (var (id, url, kind, state) in Sqlite.Rows(db, "SELECT id, url, kind, state FROM url", r => (r.GetInt64(0), r.GetString(1), r.GetInt32(2), r.GetInt32(3))).Where(u => withdrawal.Covers(u.Item2)).ToList())
-            {
-                var item = new FrontierUrl(new Uri(url), (UrlKind)kind, 0, 0);
-                if (state != 2) frontier.SetState(item, 2, new("withdrawn", withdrawal.Target));
-                Sqlite.Run(db, "DELETE FROM page WHERE id = $id; DELETE FROM picture WHERE id = $id", ("$id", id));
-            }
-            foreach (var (id, json) in Sqlite.Rows(db, "SELECT id, json FROM page", r => (r.GetInt64(0), r.GetString(1))).ToList())
-            {
-                var page = JsonSerializer.Deserialize(json, CrawlJson.Default.Page)!;
-                if (withdrawal.Covers(page.FinalUrl))
-                {
-                    frontier.SetState(new(new Uri(page.Url), UrlKind.Page, page.Depth, 0), 2, new("withdrawn", withdrawal.Target));
-                    Sqlite.Run(db, "DELETE FROM page WHERE id = $id", ("$id", id));
-                    continue;
-                }
-                if (!page.Pictures.Any(p => withdrawal.Covers(p.Url))) continue;
-                Sqlite.Run(db, "UPDATE page SET json = $json WHERE id = $id", ("$id", id), ("$json", JsonSerializer.Serialize(page with { Pictures = [.. page.Pictures.Where(p => !withdrawal.Covers(p.Url))] }, CrawlJson.Default.Page)));
-            }
-        });
-        frontier.visits.Clear(); // what a killed crawl fetched and did not record may be of it: that is asked for again
-        Sqlite.Run(frontier.tables.Db, "VACUUM"); // freed rows keep their bytes until then
-    }
-
-    /// <summary>All pages by URL, pictures with what came of them.</summary>
-    public IEnumerable<Page> AllPages()
+    /// <summary>All pages by URL, pictures with what came of them; without what was <paramref name="withdrawn"/>.</summary>
+    public IEnumerable<Page> AllPages(ConsentLedger? withdrawn = null)
     {
         foreach (var json in Sqlite.Rows(tables.Db, "SELECT p.json FROM (SELECT id FROM page ORDER BY url) o JOIN page p ON p.id = o.id", r => r.GetString(0)))
         {
             var page = JsonSerializer.Deserialize(json, CrawlJson.Default.Page)!;
-            yield return page with { Pictures = [.. page.Pictures.Select(WithOutcome)] };
+            if ((withdrawn?.Of(page.Url) ?? withdrawn?.Of(page.FinalUrl)) is not null) continue;
+            yield return page with { Pictures = [.. page.Pictures.Where(p => withdrawn?.Of(p.Url) is null).Select(WithOutcome)] };
         }
     }
 

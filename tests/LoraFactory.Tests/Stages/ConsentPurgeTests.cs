@@ -3,6 +3,7 @@ using LoraFactory.Cli.Demo;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
 using LoraFactory.Stages.Crawl;
+using LoraFactory.Stages.Deploy;
 using LoraFactory.Tests.Stages.Crawl;
 using Record = LoraFactory.Flow.Record;
 
@@ -23,6 +24,10 @@ public sealed class ConsentPurgeTests : IDisposable
     [InlineData("http://a.test/x", "http://a.test/x#part", true)]
     [InlineData("http://a.test/x", "http://a.test/x/y", false)]
     [InlineData("http://a.test/x/", "http://a.test/x/y", true)]
+    [InlineData("https://a.test/x", "http://a.test/x", true)]
+    [InlineData("http://a.test/x/", "https://a.test/x/y", true)]
+    [InlineData("https://a.test/x/", "http://a.test/x", false)]
+    [InlineData("https://a.test/x", "http://a.test:8080/x", false)]
     public void A_withdrawal_covers_a_host_with_its_subdomains_an_address_or_all_below_one(string target, string address, bool covered) =>
         Assert.Equal(covered, new Withdrawal(target, default).Covers(address));
 
@@ -71,7 +76,7 @@ public sealed class ConsentPurgeTests : IDisposable
     [Fact]
     public async Task A_run_that_is_being_worked_on_is_named_and_the_others_are_purged()
     {
-        var (busy, free) = (new RunDirectory(folder.File("runs/a")), new RunDirectory(folder.File("runs/b")));
+        var (busy, free) = (RunAt("runs/a"), RunAt("runs/b"));
         using (RunLock.Take(busy))
         {
             var (code, output) = await LoraAsync("consent", "purge", "example.org", "--runs-dir", folder.File("runs"), "--store", folder.File("store"));
@@ -82,6 +87,153 @@ public sealed class ConsentPurgeTests : IDisposable
         Assert.Null(new ConsentLedger(busy).Of("http://example.org/"));
         Assert.Equal(0, (await LoraAsync("consent", "purge", "example.org", "--runs-dir", folder.File("runs"), "--store", folder.File("store"))).Code);
         Assert.NotNull(new ConsentLedger(busy).Of("http://example.org/"));
+    }
+
+    [Theory]
+    [InlineData("1-crawl")]
+    [InlineData("1-crawl.before")]
+    [InlineData("1-crawl.unfinished")]
+    public async Task Of_a_crawl_that_came_to_no_end_the_bytes_go_too_and_what_stays_keeps_its_own(string place)
+    {
+        var run = RunAt("runs/killed");
+        var path = Path.Combine(run.Path, place, "frontier.db");
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        var blobs = new[] { "gone", "shown there alone", "stays", "its own", "withdrawn from it", "shown by both", "of a page that was dropped", "of a visit" }.ToDictionary(b => b, b => run.PutBlob(System.Text.Encoding.UTF8.GetBytes(b)));
+        var gone = PageOf("http://gone.test/", blobs["gone"], "http://cdn.test/alone.png", "http://cdn.test/both.png");
+        var stays = PageOf("http://stays.test/", blobs["stays"], "http://stays.test/own.png", "http://pics.gone.test/a.png", "http://cdn.test/both.png");
+        var visited = new FrontierUrl(new Uri("http://gone.test/visited"), UrlKind.Page, 1, 0.5);
+        using (var frontier = Frontier.Open(path, "k"))
+        {
+            frontier.Commit(() =>
+            {
+                foreach (var page in (Page[])[gone, stays]) Put(frontier, page);
+                foreach (var (url, bytes) in new[] { ("http://cdn.test/alone.png", "shown there alone"), ("http://stays.test/own.png", "its own"), ("http://pics.gone.test/a.png", "withdrawn from it"), ("http://cdn.test/both.png", "shown by both") })
+                {
+                    frontier.PutPicture(url, new(blobs[bytes], null, "image/png", null));
+                    frontier.Done(PictureAt(url));
+                }
+                frontier.Add(visited);
+            });
+            frontier.KeepVisit(visited, [1, 2, 3]);
+        }
+        var (_, dry) = await PurgeAsync("gone.test", "--dry-run");
+        Assert.Equal(blobs.Count, BlobsOf(run).Count);
+
+        var (code, output) = await PurgeAsync("gone.test");
+        Assert.Equal(0, code);
+        Assert.Contains("1 pages, 1 pictures of other pages, 0 records, 0 samples and 5 files removed", output, StringComparison.Ordinal);
+        Assert.Contains("1 pages, 1 pictures of other pages, 0 records, 0 samples and 5 files would go", dry, StringComparison.Ordinal);
+        Assert.Equal(new[] { "stays", "its own", "shown by both" }.Select(b => blobs[b]).Order(StringComparer.Ordinal), BlobsOf(run));
+        using var left = Frontier.Open(path, "k");
+        var page1 = Assert.Single(left.AllPages());
+        Assert.Equal(["http://stays.test/own.png", "http://cdn.test/both.png"], page1.Pictures.Select(p => p.Url));
+        Assert.Equal([blobs["its own"], blobs["shown by both"]], page1.Pictures.Select(p => p.BlobHash));
+        Assert.False(left.HasKeptVisits);
+        Assert.Equal(0, left.Queued);
+        left.Commit(() => left.Add(PictureAt("http://cdn.test/alone.png"))); // another page may show it
+        Assert.Equal(1, left.Queued);
+        Assert.Contains("nothing of gone.test is in 1 runs", (await PurgeAsync("gone.test", "--dry-run")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_shows_measures_or_encodes_the_pictures_goes_from_every_folder_of_a_stage()
+    {
+        var run = RunAt("runs/one");
+        var (gone, stays) = (run.PutBlob("gone"u8), run.PutBlob("stays"u8));
+        Page[] pages = [PageOf("http://gone.test/", run.PutBlob("page"u8), "http://gone.test/a.png"), PageOf("http://stays.test/", run.PutBlob("other"u8), "http://stays.test/a.png")];
+        pages = [.. pages.Zip([gone, stays], (p, blob) => p with { Pictures = [p.Pictures[0] with { BlobHash = blob }] })];
+        RunDirectory.WriteLines(run.File(StageName.Crawl, "pages.jsonl"), pages);
+        string[] calculated = ["metadata.csv", "variants.png", "embeddings.safetensors"], places = ["", ".before", ".unfinished"];
+        foreach (var place in places)
+        {
+            foreach (var file in calculated) AtomicFile.WriteText(Path.Combine(run.Path, $"3-label{place}", file), "of both");
+            AtomicFile.WriteText(Path.Combine(run.Path, $"6-evaluate{place}", "report.html"), "pictures");
+            AtomicFile.WriteText(Path.Combine(run.Path, $"6-evaluate{place}", "grid.png"), "drawn");
+            RunDirectory.WriteLines(Path.Combine(run.Path, $"2-clean{place}", "measured.jsonl"), new[] { new { Blob = gone }, new { Blob = stays } });
+            RunDirectory.WriteLines(Path.Combine(run.Path, $"2-clean{place}", "dropped.jsonl"), pages.Select(p => new Drop("d", "blurred", p.Pictures[0].Url) { Page = p.Url, Blob = p.Pictures[0].BlobHash }));
+            // of an earlier clean: no record tells where they come from
+            RunDirectory.WriteLines(Path.Combine(run.Path, $"3-label{place}", "samples.jsonl"), new[] { SampleOf("s1", "old1") with { BlobHash = gone }, SampleOf("s2", "old2") with { BlobHash = stays }, VariantOf("s1", "old1"), VariantOf("s2", "old2") });
+            foreach (var id in new[] { "s1", "s2", "left-by-an-earlier-label" }) AtomicFile.WriteText(Path.Combine(run.Path, $"3-label{place}", "variants", $"{id}.png"), "a picture");
+        }
+        AtomicFile.WriteText(Path.Combine(run.Path, "clean-report.html"), "pictures");
+        AtomicFile.WriteText(folder.File("runs/.cache/train/latents/ab/abc.safetensors"), "latents");
+
+        Assert.Equal(0, (await PurgeAsync("gone.test")).Code);
+        Assert.False(File.Exists(Path.Combine(run.Path, "clean-report.html")));
+        Assert.False(Directory.Exists(folder.File("runs/.cache/train")));
+        foreach (var place in places)
+        {
+            Assert.All(calculated, file => Assert.False(File.Exists(Path.Combine(run.Path, $"3-label{place}", file))));
+            Assert.Equal(["grid.png"], Directory.GetFiles(Path.Combine(run.Path, $"6-evaluate{place}")).Select(Path.GetFileName));
+            Assert.Equal(["s2", "s2-flip"], RunDirectory.ReadLines<Sample>(Path.Combine(run.Path, $"3-label{place}", "samples.jsonl")).Select(s => s.Id));
+            Assert.Equal(["s2.png"], Directory.GetFiles(Path.Combine(run.Path, $"3-label{place}", "variants")).Select(Path.GetFileName));
+            foreach (var file in new[] { "measured.jsonl", "dropped.jsonl" }) Assert.Contains(stays, Assert.Single(File.ReadAllLines(Path.Combine(run.Path, $"2-clean{place}", file))), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_frontier_of_an_older_form_is_deleted_and_the_rest_of_the_run_is_purged()
+    {
+        var run = RunAt("runs/old");
+        var path = run.File(StageName.Crawl, "frontier.db");
+        using (var db = Sqlite.Open(path)) Sqlite.Run(db, "CREATE TABLE url(url TEXT PRIMARY KEY, state TEXT); CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL); INSERT INTO meta VALUES ('crawl', 'k'); INSERT INTO url VALUES ('http://gone.test/', 'done')");
+        File.WriteAllText(path + "-visits", "what was fetched");
+        RunDirectory.WriteLines(run.File(StageName.Crawl, "pages.jsonl"), new[] { PageOf("http://gone.test/", run.PutBlob("page"u8)) });
+
+        Assert.Contains("would be deleted", (await PurgeAsync("gone.test", "--dry-run")).Output, StringComparison.Ordinal);
+        Assert.True(File.Exists(path));
+        var (code, output) = await PurgeAsync("gone.test");
+        Assert.Equal(0, code);
+        Assert.Contains("1 pages", output, StringComparison.Ordinal);
+        Assert.Contains("1-crawl/frontier.db is damaged or of an older form and was deleted: the next crawl begins anew", output, StringComparison.Ordinal);
+        Assert.Equal(["pages.jsonl"], Directory.GetFiles(run.Of(StageName.Crawl)).Select(Path.GetFileName));
+        Assert.Empty(BlobsOf(run));
+    }
+
+    [Fact]
+    public async Task A_damaged_run_is_named_the_others_are_purged_and_the_adapters_named()
+    {
+        var (damaged, whole) = (RunAt("runs/a"), RunAt("runs/b"));
+        AtomicFile.WriteText(damaged.File(StageName.Crawl, "pages.jsonl"), "no page\n");
+        RunDirectory.WriteLines(whole.File(StageName.Crawl, "pages.jsonl"), new[] { PageOf("http://gone.test/", whole.PutBlob("page"u8)) });
+        AtomicFile.WriteText(folder.File("store/broken/versions.json"), "no list");
+        RunDirectory.WriteJson(folder.File("store/style/versions.json"), new[] { new StoredAdapter { Name = "style", Version = 1, State = "champion", Sha256 = new string('b', 64), AdapterId = "a1", ReportId = "r1", Base = "pocket", Run = "runs/b", Why = "all gates hold", StoredAt = DateTimeOffset.UnixEpoch } });
+        RunDirectory.WriteLines(folder.File("store/style/v1/data.jsonl"), new[] { new DataRow("http://gone.test/a.png", "http://gone.test/", null, new string('a', 64), "x", Split.Train) });
+
+        var (code, output) = await PurgeAsync("gone.test");
+        Assert.Equal(1, code);
+        Assert.Contains(damaged.Path, output, StringComparison.Ordinal);
+        Assert.Contains(folder.File("store/broken"), output, StringComparison.Ordinal);
+        Assert.Contains("style v1 (champion) was trained on 1 pictures", output, StringComparison.Ordinal);
+        Assert.Empty(Pages(whole));
+    }
+
+    [Fact]
+    public async Task Only_directories_of_runs_are_written_to()
+    {
+        foreach (var file in new[] { "runs/.cache/train/x", "runs/store/style/versions.json", "runs/notes/a.txt" }) AtomicFile.WriteText(folder.File(file), "[]");
+        var run = new RunDirectory(folder.File("runs/one"));
+        run.Of(StageName.Crawl);
+        var (code, output) = await PurgeAsync("gone.test");
+        Assert.Equal(0, code);
+        Assert.Contains("is in 1 runs", output, StringComparison.Ordinal);
+        Assert.Equal([folder.File("runs/one/consent.jsonl")], Directory.GetFiles(folder.File("runs"), "consent.jsonl", SearchOption.AllDirectories));
+        Assert.Equal([folder.File("runs/one/.lock")], Directory.GetFiles(folder.File("runs"), ".lock", SearchOption.AllDirectories));
+        Assert.True(File.Exists(folder.File("runs/.cache/train/x"))); // nothing of it was there
+    }
+
+    [Fact]
+    public void Pages_that_are_written_down_leave_out_what_the_run_has_withdrawn()
+    {
+        var run = RunAt("runs/one");
+        new ConsentLedger(run).Add(new("gone.test", default));
+        using var frontier = Frontier.Open(run.File(StageName.Crawl, "frontier.db"), "k");
+        frontier.Commit(() =>
+        {
+            Put(frontier, PageOf("http://gone.test/", new string('a', 64)));
+            Put(frontier, PageOf("http://stays.test/", new string('b', 64), "http://gone.test/a.png", "http://stays.test/a.png"));
+        });
+        Assert.Equal("http://stays.test/a.png", Assert.Single(Assert.Single(frontier.AllPages(new ConsentLedger(run))).Pictures).Url);
     }
 
     [Fact]
@@ -97,6 +249,34 @@ public sealed class ConsentPurgeTests : IDisposable
         var code = await CommandLine.RunAsync(arguments, output, output);
         return (code, output.ToString());
     }
+
+    private Task<(int Code, string Output)> PurgeAsync(params string[] more) => LoraAsync(["consent", "purge", .. more, "--runs-dir", folder.File("runs"), "--store", folder.File("store")]);
+
+    private RunDirectory RunAt(string place)
+    {
+        var run = new RunDirectory(folder.File(place));
+        AtomicFile.WriteText(Path.Combine(run.Path, "recipe.yaml"), "name: one");
+        return run;
+    }
+
+    private static List<string?> BlobsOf(RunDirectory run) => [.. Directory.GetFiles(Path.Combine(run.Path, "blobs"), "*", SearchOption.AllDirectories).Select(Path.GetFileName).Order(StringComparer.Ordinal)];
+
+    private static FrontierUrl PictureAt(string url) => new(new Uri(url), UrlKind.Picture, 1, 0.5);
+
+    private static void Put(Frontier frontier, Page page)
+    {
+        var item = new FrontierUrl(new Uri(page.Url), UrlKind.Page, page.Depth, 0.5);
+        frontier.Add(item);
+        frontier.Done(item);
+        frontier.PutPage(page, item.Url.Host, miss: false);
+        foreach (var picture in page.Pictures) frontier.Add(PictureAt(picture.Url));
+    }
+
+    private static Page PageOf(string url, string blob, params string[] pictures) => new()
+    {
+        Id = ContentId.Of(url, blob), SeedId = "seed", Url = url, FinalUrl = url, Status = 200, FetchedAt = DateTimeOffset.UnixEpoch, Headers = new Dictionary<string, string>(), BlobHash = blob,
+        MediaType = "text/html", Depth = 0, Pictures = [.. pictures.Select(p => new PagePicture { Url = p })],
+    };
 
     private static List<Page> Pages(RunDirectory run) => [.. RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl"))];
 
