@@ -26,7 +26,7 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
                 _ => SitemapAsync(item, token),
             });
         }
-        catch (Exception e) when (e is not (OperationCanceledException or IOException or UnauthorizedAccessException or LoraException or OutOfMemoryException))
+        catch (Exception e) when (!(e is OperationCanceledException && token.IsCancellationRequested) && e is not (IOException or UnauthorizedAccessException or LoraException or OutOfMemoryException))
         {
             // one answer that a library chokes on costs that answer, never the night's crawl
             var refusal = new Refusal("unreadable", $"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
