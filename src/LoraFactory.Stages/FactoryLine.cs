@@ -69,6 +69,12 @@ public sealed class FactoryLine
             .SelectMany(s => s.Look(context.Recipe).Where(f => !f.OfItsStage || request.From <= s.Name || !Unchanged(s, context, inputs))).Distinct().ToList();
         foreach (var finding in findings.Where(f => f.Severity == Severity.Warning)) context.Progress.Line($"warning {finding.Id} {finding}");
         if (findings.Where(f => f.Severity == Severity.Error).ToList() is { Count: > 0 } errors) throw new LoraException(string.Join('\n', errors), ExitCode.BadUsage);
+        if (request.Rescore && stages.FirstOrDefault(s => s.Name < StageName.Clean && !Unchanged(s, context, inputs)) is { } changed)
+        {
+            throw new LoraException(ResultShelf.Finished(context.Run.PathOf(changed.Name)) is null
+                ? $"--rescore judges again what was cleaned before, and {context.Run.Path} has no finished {Word(changed.Name)} yet: leave out --rescore."
+                : $"--rescore judges again what was {Word(changed.Name)}ed before, and by this recipe or version the {Word(changed.Name)} of {context.Run.Path} would be another: change only options of clean, or leave out --rescore to {Word(changed.Name)} anew.", ExitCode.BadUsage);
+        }
         var results = new List<StageResult>();
         var kept = KeptRecipe.Replace(context, origins);
         foreach (var stage in stages.Where(s => request.To is null || s.Name <= request.To))

@@ -25,11 +25,12 @@ public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to 
             var (given, anew) = (parsed.GetValue(subject)!, parsed.GetValue(rescore));
             var run = anew && !File.Exists(given) ? LineageCommand.Open(given) : null;
             var reading = RecipeReader.Read(run is null ? given : Path.Combine(run.Path, "recipe.yaml"), parsed.GetValue(sets));
-            run ??= new RunDirectory(Path.Combine(parsed.GetValue(runs)!, reading.OrThrow().Name));
+            var recipe = reading.OrThrow();
+            run ??= new RunDirectory(Path.Combine(parsed.GetValue(runs)!, recipe.Name));
             var request = new LineRequest(parsed.GetValue(again) ? StageName.Clean : null, StageName.Clean) { Rescore = anew };
             var results = ResultLines.Of(world, parsed);
             var code = await RunAsync(world, results, run, reading, request, token);
-            var report = await Task.Run(() => CleanReportPage.Write(run, reading.Recipe.Clean, token), token);
+            var report = await Task.Run(() => CleanReportPage.Write(run, recipe.Clean, token), token);
             results.ForPeople($"{report} shows what was dropped");
             return code;
         });

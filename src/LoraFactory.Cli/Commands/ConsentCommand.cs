@@ -39,6 +39,7 @@ public sealed class ConsentCommand : ICommandFile
             var withdrawal = new Withdrawal(ConsentPurge.Target(parsed.GetValue(target)!), world.Clock.GetUtcNow());
             var (results, onlyCount) = (ResultLines.Of(world, parsed), parsed.GetValue(dry));
             var folder = parsed.GetValue(runs)!;
+            if (!Directory.Exists(folder) && parsed.GetResult(runs) is { Implicit: false }) throw new LoraException($"there is no folder {folder}; --runs-dir takes the one that holds the runs.", ExitCode.BadUsage);
             var found = Directory.Exists(folder) ? Directory.EnumerateDirectories(folder).Where(RunDirectory.IsAt).Order(StringComparer.Ordinal).ToList() : [];
             var (purged, adapters, faults) = (0, 0, new List<string>());
             foreach (var path in found)

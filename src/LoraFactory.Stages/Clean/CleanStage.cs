@@ -15,6 +15,9 @@ public sealed class CleanStage(IEncoders? encoders = null) : IStage
     /// <summary>Reason of pictures that the crawl did not fetch; they don't count in the share that must be kept.</summary>
     public const string NotFetched = "not-fetched";
 
+    /// <summary>Reason of what refuses training.</summary>
+    public const string OptedOut = "opted-out";
+
     /// <summary><see cref="Drop.Kind"/> of a page's text; every other drop is a picture.</summary>
     public const string DocumentKind = "document";
 

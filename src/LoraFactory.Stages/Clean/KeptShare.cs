@@ -50,7 +50,7 @@ internal static class KeptShare
         "too-large" => $"raise clean.max_megapixels above {options.MaxMegapixels}",
         "odd-aspect" => $"raise clean.max_aspect above {options.MaxAspect}",
         "near-duplicate" or "duplicate" => $"{(folder ? "add different pictures" : "crawl more sites")}, or lower clean.duplicate_distance below {options.DuplicateDistance}",
-        "opted-out" => "these sites do not allow training; choose others",
+        CleanStage.OptedOut => "these sites do not allow training; choose others",
         "damaged" or "unreadable" => "the files are broken or end early",
         _ when PictureRule.All.FirstOrDefault(rule => rule.Reason == reason) is { } rule => rule.Advice,
         _ when TextRules.All.Any(rule => rule.Name == reason) => $"change it by clean.thresholds, as in {reason}=NUMBER, or leave its set out of clean.rules",

@@ -10,6 +10,8 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
     private readonly DocumentReader reader = new(run, new TextCleaning(options), spelling);
     private readonly TextJudgement rules = new(options);
 
+    private const string NoText = "no-text";
+
     private sealed record ReadPage(Page Page, TextDocument Document, (string Name, string Detail, double Value, double Threshold)? Fault);
 
     /// <summary>Pages in the order of their URLs with what became of their texts; filled by <see cref="Take"/>.</summary>
@@ -43,6 +45,8 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
         {
             if (page.Fault is { } fault)
                 drops.Add(Candidate.Numbered(new Drop(page.Page.Id, fault.Name, page.Page.FinalUrl, fault.Detail) { Kind = CleanStage.DocumentKind }, fault.Value, fault.Threshold));
+            else if (page.Document.Dropped == NoText)
+                drops.Add(new Drop(page.Page.Id, NoText, page.Page.FinalUrl, page.Page.Rendered ? "nothing on it reads as text" : "nothing on it reads as text; where scripts write it, crawl.render: auto lets them") { Kind = CleanStage.DocumentKind });
             var whole = TopicPageOf(page);
             for (var i = 0; i < page.Page.Pictures.Count; i++)
             {
@@ -82,7 +86,7 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
 
     private (string Name, string Detail, double Value, double Threshold)? Reason(ReadPage page, PagePicture picture, TopicRelevanceOf judged)
     {
-        if (OptedOut(picture.OptOut ?? page.Page.OptOut)) return ("opted-out", (picture.OptOut ?? page.Page.OptOut)!, double.NaN, double.NaN);
+        if (OptedOut(picture.OptOut ?? page.Page.OptOut)) return (CleanStage.OptedOut, (picture.OptOut ?? page.Page.OptOut)!, double.NaN, double.NaN);
         if (FurnitureKind(page, picture) is { } kind) return (kind, page.Page.FinalUrl, double.NaN, double.NaN);
         if (page.Fault is { } fault) return fault;
         if (judged.Value < options.MinRelevance)
@@ -104,10 +108,11 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
     private string OwnWords(PagePicture picture) =>
         string.Join('\n', new[] { Tidy(picture.Caption), Tidy(picture.Alt), Tidy(picture.Title) }.Where(text => text.Length > 0).Distinct(StringComparer.Ordinal));
 
+    // A page without text may still show pictures: it has no fault, but no text to keep either.
     private ReadPage Judged(Page page, TextDocument document)
     {
-        var fault = FaultOf(document);
-        return new ReadPage(page, document with { Dropped = fault?.Name }, fault);
+        var fault = OptedOut(page.OptOut) ? (CleanStage.OptedOut, page.OptOut!, double.NaN, double.NaN) : FaultOf(document);
+        return new ReadPage(page, document with { Dropped = fault?.Name ?? (document.Text.Length == 0 ? NoText : null) }, fault);
     }
 
     private static string HostOf(Page page) => new Uri(page.FinalUrl).Host;

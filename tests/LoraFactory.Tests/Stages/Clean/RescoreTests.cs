@@ -1,7 +1,9 @@
+using LoraFactory.Cli;
 using LoraFactory.Flow;
 using LoraFactory.Stages;
 using LoraFactory.Stages.Clean;
 using LoraFactory.Stages.Clean.Text;
+using LoraFactory.Stages.Crawl;
 using Xunit;
 
 namespace LoraFactory.Tests.Stages.Clean;
@@ -53,6 +55,52 @@ public sealed class RescoreTests
         Site(run, 12); // three more of the same host
         await CleanAsync(run, Mild, rescore: true);
         Assert.Equal(File.ReadAllText(fresh.File(StageName.Clean, EarlierScores.DocumentsFile)), File.ReadAllText(run.File(StageName.Clean, EarlierScores.DocumentsFile)));
+    }
+
+    [Fact]
+    public async Task The_text_of_a_page_that_refuses_training_is_dropped_and_a_page_without_text_keeps_none()
+    {
+        var run = new RunDirectory(TestData.NewFolder());
+        DemoPages.Crawl(run, Topic);
+        var path = run.File(StageName.Crawl, "pages.jsonl");
+        var pages = RunDirectory.ReadLines<Page>(path).ToList();
+        var refusing = pages.First(p => p.OptOut is null && p.Pictures.Any(i => i.BlobHash is not null));
+        var empty = run.PutBlob("<!doctype html><title>Plans</title><body><div id=app></div>"u8);
+        var hollow = refusing with { Id = "hollow", Url = "http://app.test/", FinalUrl = "http://app.test/", BlobHash = empty, Pictures = [] };
+        RunDirectory.WriteLines(path, pages.Select(p => p.Id == refusing.Id ? p with { OptOut = "robots-meta:noai" } : p).Append(hollow).ToList());
+        foreach (var respected in (bool[])[true, false])
+        {
+            await CleanAsync(run, Mild with { RespectOptOut = respected, Rules = [], Thresholds = [] });
+            var documents = RunDirectory.ReadLines<TextDocument>(run.File(StageName.Clean, EarlierScores.DocumentsFile)).ToDictionary(d => d.Id);
+            var drops = RunDirectory.ReadLines<Drop>(run.File(StageName.Clean, "dropped.jsonl")).Where(d => d.Kind == CleanStage.DocumentKind).ToList();
+            Assert.Equal(respected, documents[refusing.Id].Dropped == CleanStage.OptedOut);
+            Assert.Equal(respected, drops.Exists(d => d.Id == refusing.Id && d is { Reason: CleanStage.OptedOut, Detail: "robots-meta:noai" }));
+            Assert.Equal("no-text", documents["hollow"].Dropped);
+            Assert.Contains(drops, d => d is { Id: "hollow", Reason: "no-text" });
+        }
+    }
+
+    [Fact]
+    public async Task What_was_not_crawled_or_would_be_crawled_anew_is_not_rescored()
+    {
+        var line = new FactoryLine([new CrawlStage(), new CleanStage()]);
+        var context = new StageContext { Run = new RunDirectory(TestData.NewFolder()), Recipe = new Recipe { Seed = new() { Topic = "plans", Urls = ["http://plans.example/"] } }, Progress = new SilentProgress(), Seed = 1, Rescore = true };
+        var refused = await Assert.ThrowsAsync<LoraException>(() => line.RunAsync(context, new LineRequest { Rescore = true }, new Dictionary<string, string>(), null, TestContext.Current.CancellationToken));
+        Assert.Equal(ExitCode.BadUsage, refused.Code);
+        Assert.Contains("leave out --rescore", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("clean.min_syde=9")]
+    [InlineData("clean.min_side=99999999")]
+    [InlineData("clean.min_side=abc")]
+    public async Task A_mistake_in_what_is_set_is_said(string set)
+    {
+        var run = TestData.NewFolder();
+        File.WriteAllText(Path.Combine(run, "recipe.yaml"), "name: plans\nseed:\n  topic: plans\n  urls: [http://plans.test/]\ncrawl:\n  user_agent: plans-test (+https://plans.test/)\nbase:\n  model: models/pocket\n");
+        using var said = new StringWriter();
+        Assert.Equal(2, await CommandLine.RunAsync(["clean", run, "--rescore", "--set", set], said, said, TestContext.Current.CancellationToken));
+        Assert.Contains(set.Split('=')[0].Split('.')[1][..7], said.ToString(), StringComparison.Ordinal);
     }
 
     // One host whose every page has the same short line in its text, and pictures of its own.

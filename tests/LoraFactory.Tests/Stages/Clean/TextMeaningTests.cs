@@ -42,7 +42,7 @@ public sealed class TextMeaningTests
         Assert.Equal(TextMeaning.CopyReason, documents[copy.Id].Dropped);
         double Near(string url) => documents.Values.First(d => d.Url == url).Signal(TextMeaning.Relevance);
         Assert.True(Near("http://harbour.test/plan.html") > Near("http://harbour.test/soup.html"));
-        Assert.True(documents.Values.Where(d => d.Text.Length > 0).All(d => d.Signals.ContainsKey(TextMeaning.Relevance)));
+        Assert.True(documents.Values.Where(d => d.Text.Length > 0 && d.Dropped != CleanStage.OptedOut).All(d => d.Signals.ContainsKey(TextMeaning.Relevance)));
         Assert.DoesNotContain(RunDirectory.ReadLines<TextDocument>(without.File(StageName.Clean, EarlierScores.DocumentsFile)), d => d.Signals.ContainsKey(TextMeaning.Relevance));
     }
 
