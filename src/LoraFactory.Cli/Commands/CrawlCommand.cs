@@ -35,10 +35,10 @@ public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to 
             while (true)
             {
                 var status = CrawlStatus.Of(directory) ?? throw new LoraException($"{directory.Path} has no crawl that could be looked at: lora crawl RECIPE begins one.", ExitCode.BadUsage);
-                var cutOff = status.State != "ended" && !RunLock.IsHeld(directory);
+                var cutOff = !status.IsOver && !RunLock.IsHeld(directory);
                 if (cutOff) status = status with { State = "cut off", SecondsLeft = null };
                 results.Write(status, Words(status));
-                if (!parsed.GetValue(watch) || cutOff || status.State == "ended") return (int)ExitCode.Done;
+                if (!parsed.GetValue(watch) || cutOff || status.IsOver) return (int)ExitCode.Done;
                 await Task.Delay(TimeSpan.FromSeconds(2), world.Clock, token);
             }
         });
@@ -67,7 +67,7 @@ public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to 
     private static RunDirectory AtWork(string name)
     {
         var run = LineageCommand.Open(name);
-        if (RunLock.IsHeld(run) && CrawlStatus.Of(run) is { State: not "ended" }) return run;
+        if (RunLock.IsHeld(run) && CrawlStatus.Of(run) is { IsOver: false }) return run;
         throw new LoraException($"no crawl is at work in {run.Path}. One that was stopped goes on when the same lora crawl or lora run is given again.", ExitCode.BadUsage);
     }
 

@@ -76,10 +76,9 @@ public sealed class AddressGuard
         if (url.Scheme is not ("http" or "https")) return new("address-refused", $"the scheme {url.Scheme} is not http or https");
         var host = Name(url.IdnHost);
         if (privateHosts.Contains(host)) return null;
-        if (!url.IsDefaultPort && !ports.Contains(url.Port)) return new("address-refused", $"port {url.Port} is not one of crawl.allow_ports");
         if (host is "localhost" || host.EndsWith(".localhost", StringComparison.Ordinal)) return new("address-refused", $"{host} is this computer");
         if (Literal(host) is { } address && !IsGlobal(address)) return new("address-refused", $"{address} is not a public address");
-        return null;
+        return url.IsDefaultPort || ports.Contains(url.Port) ? null : new("address-refused", $"port {url.Port} is not one of crawl.allow_ports");
     }
 
     /// <summary>The addresses, all judged, that may be dialled for this host, in the order of the answer. Throws <see cref="AddressRefusedException"/>.</summary>

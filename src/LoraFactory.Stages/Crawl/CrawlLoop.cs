@@ -41,6 +41,7 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
                 var visits = round.Count > 0 ? await VisitAsync(round, token) : await WaitAsync(token);
                 frontier.Commit(() => record.Add(visits));
             }
+            reporter.Ended();
         }
         finally
         {

@@ -14,6 +14,7 @@ internal sealed class CrawlReporter(StageContext context, Frontier frontier, Hos
     private readonly Queue<(long At, long Pages)> marks = new();
     private long written;
     private int late;
+    private string outcome = CrawlStatus.Interrupted;
 
     /// <summary>Shows it; writes the file where the last one is a second old.</summary>
     public void Show(int lateHosts, bool paused)
@@ -27,12 +28,15 @@ internal sealed class CrawlReporter(StageContext context, Frontier frontier, Hos
         Write(paused ? "paused" : "crawling");
     }
 
+    /// <summary>It came to its end.</summary>
+    public void Ended() => outcome = CrawlStatus.Ended;
+
     /// <summary>Writes how it ended.</summary>
     public void Dispose()
     {
         try
         {
-            Write("ended");
+            Write(outcome);
         }
         finally
         {

@@ -8,9 +8,15 @@ public sealed record CrawlStatus
     /// <summary>Name of the file in the stage's folder.</summary>
     public const string FileName = "status.json";
 
+    /// <summary>Whether nobody works on it any more: it came to its end, or was interrupted.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool IsOver => State is Ended or Interrupted;
+
+    internal const string Ended = "ended", Interrupted = "interrupted";
+
     /// <summary>When it was written, UTC.</summary>
     public required DateTimeOffset At { get; init; }
-    /// <summary>"crawling", "paused", or "ended".</summary>
+    /// <summary>"crawling", "paused", "ended", or "interrupted": the same command goes on.</summary>
     public required string State { get; init; }
     /// <summary>Pages kept, and how many are kept at most.</summary>
     public required long Pages { get; init; }

@@ -1,3 +1,4 @@
+using LoraFactory.Cli;
 using System.IO.Compression;
 using System.Text;
 using LoraFactory.Flow;
@@ -101,5 +102,18 @@ public sealed class ConceptImportTests : IDisposable
         public void Note(string text) { }
 
         public void Dispose() { }
+    }
+
+    [Theory]
+    [InlineData("", "en")]
+    [InlineData("a,b,c\nd,e,f\n", "en")]
+    [InlineData("/a/[/r/IsA/,/c/en/cat/,/c/en/animal/]\t/r/IsA\t/c/en/cat\t/c/en/animal\t{\"weight\": 1.0}\n", "english")]
+    public async Task A_file_that_brings_nothing_is_no_success(string lines, string language)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("a.csv"), lines);
+        using var said = new StringWriter();
+        Assert.Equal(1, await CommandLine.RunAsync(["concepts", "import", folder.File("a.csv"), "--to", folder.File("c.db"), "--language", language], said, said, TestContext.Current.CancellationToken));
+        Assert.Contains("no edge", said.ToString(), StringComparison.Ordinal);
     }
 }

@@ -66,6 +66,21 @@ public sealed class CrawlStatusTests : IDisposable
         Assert.All(server.Heads.GroupBy(h => h.Split(' ')[1]), g => Assert.Single(g));
     }
 
+    [Fact]
+    public async Task A_crawl_that_is_interrupted_says_so()
+    {
+        await using var server = Web();
+        var run = new RunDirectory(folder.File("run"));
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Stop);
+        var crawl = new FactoryLine([new CrawlStage()]).RunAsync(Context(server.Port, 0.02), new(), new Dictionary<string, string>(), token: stop.Token);
+        while (server.Heads.Count < 10) await Task.Delay(10, Stop);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => crawl);
+        using var output = new StringWriter();
+        Assert.Equal(0, await CommandLine.RunAsync(["crawl", "status", run.Path, "--watch"], output, TextWriter.Null, Stop)); // and does not wait for what is over
+        Assert.StartsWith("interrupted: ", output.ToString().TrimStart(), StringComparison.Ordinal);
+    }
+
     // Pages in a row, each of which leads to the next; of pictures one is there, one refuses training and one is missing.
     private static LoopbackServer Web() => new(async (head, stream, token) =>
     {
