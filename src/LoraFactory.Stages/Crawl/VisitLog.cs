@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>
-/// What visits brought until it is recorded, one record after the other in a file beside the frontier: a write for each, where a transaction for
-/// each would cost a sixth of a crawl's processor time. A record is complete or it is not there: length, CRC-32C, key, octets; one without octets
+/// What visits brought until it is recorded, one record after the other in a file beside the frontier: a write for each, where a row in a
+/// transaction for each costs many. A record is complete or it is not there: length, CRC-32C, key, octets; one without octets
 /// ends those of its key before it. Safe for use from several threads.
 /// </summary>
 internal sealed class VisitLog : IDisposable
