@@ -48,8 +48,8 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
         catch
         {
             foreach (var each in entered) each.Turn.Release();
-            gate.Leave();
-            shared?.Leave();
+            gate.Go();
+            shared?.Go();
             throw;
         }
         return new HostTurn(clock, gate, shared);
@@ -102,7 +102,7 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
     private TimeSpan Extend(Gate gate, TimeSpan wait)
     {
         if (gate.Rest(clock) is var rest && rest >= wait) return rest;
-        gate.NotBefore = (clock.GetTimestamp(), wait);
+        gate.NotBefore = new(clock.GetTimestamp(), wait);
         return wait;
     }
 
@@ -160,6 +160,9 @@ public sealed class HostGates(TimeProvider clock, TimeSpan pause, TimeSpan addre
     }
 }
 
+/// <summary>For how long a host is left alone; one object, since it is read beside the lock.</summary>
+internal sealed record Absence(long Since, TimeSpan Wait);
+
 /// <summary>A host, or an address, in turn.</summary>
 internal sealed class Gate
 {
@@ -173,13 +176,13 @@ internal sealed class Gate
     public TimeSpan Slowness { get; set; }
     public TimeSpan Effective => Longer(Pause, Longer(BackOff, Slowness));
     public long? Ended { get; set; }
-    public (long Since, TimeSpan Wait)? NotBefore { get; set; }
+    public Absence? NotBefore { get; set; }
 
     private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
     public void Come() => Interlocked.Increment(ref visitors);
 
-    public void Leave() => Interlocked.Decrement(ref visitors);
+    public void Go() => Interlocked.Decrement(ref visitors);
 
     public TimeSpan Rest(TimeProvider clock)
     {
@@ -208,7 +211,7 @@ public sealed class HostTurn : IDisposable
             if (ending is null) continue;
             ending.Ended = clock.GetTimestamp();
             ending.Turn.Release();
-            ending.Leave();
+            ending.Go();
         }
     }
 }

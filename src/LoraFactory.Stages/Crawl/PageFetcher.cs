@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
+using System.Text;
 using LoraFactory.Flow;
 using LoraFactory.Pages;
 
@@ -60,8 +61,9 @@ public sealed record FetchOrder(
 /// </summary>
 public sealed class PageFetcher : IDisposable
 {
-    private static readonly HttpRequestOptionsKey<bool> Connected = new("connected");
+    private static readonly HttpRequestOptionsKey<bool> Sent = new("sent");
 
+    private const string Closed = "the connection was closed before an answer came";
     private const int MissingPageBytes = 64 * 1024, DrainedBytes = 16 * 1024;
 
     private readonly CrawlOptions options;
@@ -81,6 +83,7 @@ public sealed class PageFetcher : IDisposable
             UseCookies = false,
             UseProxy = false, // a proxy would dial for us, past the guard
             ConnectCallback = ConnectOnceAsync,
+            RequestHeaderEncodingSelector = SentOnce,
             ConnectTimeout = TimeSpan.FromSeconds(options.TimeoutSeconds),
             PooledConnectionLifetime = AddressGuard.AddressLasts,
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
@@ -91,13 +94,18 @@ public sealed class PageFetcher : IDisposable
         });
     }
 
-    // The handler asks again by itself where a connection breaks off, three times and without a pause; a request opens one connection here and no more.
-    private ValueTask<Stream> ConnectOnceAsync(SocketsHttpConnectionContext context, CancellationToken token)
+    // The handler sends a request again by itself where a connection breaks off, three times and without a pause. Asked for each header that it
+    // is about to write, this lets a request be written once.
+    private static Encoding? SentOnce(string header, HttpRequestMessage request)
     {
-        if (context.InitialRequestMessage.Options.TryGetValue(Connected, out _)) throw new IOException("the connection was closed before an answer came");
-        context.InitialRequestMessage.Options.Set(Connected, true);
-        return guard.ConnectAsync(context, token);
+        if (header != "User-Agent") return null;
+        if (request.Options.TryGetValue(Sent, out _)) throw new HttpRequestException(Closed);
+        request.Options.Set(Sent, true);
+        return null;
     }
+
+    private ValueTask<Stream> ConnectOnceAsync(SocketsHttpConnectionContext context, CancellationToken token) =>
+        context.InitialRequestMessage.Options.TryGetValue(Sent, out _) ? throw new IOException(Closed) : guard.ConnectAsync(context, token);
 
     /// <summary>Fetches, following at most <see cref="CrawlOptions.MaxRedirects"/> redirects. Throws only when <paramref name="token"/> is cancelled.</summary>
     public async Task<Fetched> GetAsync(Uri url, FetchOrder order, CancellationToken token)

@@ -30,7 +30,25 @@ public sealed class GeneratedWebTests : IDisposable
     [Fact]
     public async Task A_web_that_fails_and_traps_is_crawled_whole_and_politely()
     {
-        var shape = new WebShape(220, 8, 5) { FailureRate = 0.04, TrapRate = 0.1, Pause = 0.04 }; // above the server's grace, so that it sees a request too soon
+        var shape = new WebShape(220, 8, 5) { FailureRate = 0.04, TrapRate = 0.1, Pause = 0.04 };
+        var (web, seen, run) = await CrawlAsync(shape, shape.Pause);
+        var titles = RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl")).ToDictionary(p => p.Url, p => p.Title, StringComparer.Ordinal);
+        for (var page = 0; page < shape.Pages; page++) Assert.Equal(web.Title(page), titles.GetValueOrDefault(web.Url(page)));
+        Assert.Equal((0, seen), (seen.Violations, seen));
+        Assert.InRange(seen.Beside, 1, shape.Pages); // traps end
+        var reasons = RunDirectory.ReadLines<Drop>(run.File(StageName.Crawl, "dropped.jsonl")).Select(d => d.Reason).ToHashSet(StringComparer.Ordinal);
+        foreach (var reason in (string[])["robots-denied", "soft-404", "trap", "near-identical", "unreachable", "bad-status"]) Assert.Contains(reason, reasons);
+    }
+
+    [Fact]
+    public async Task A_crawler_that_rests_less_than_it_promised_is_seen()
+    {
+        var (_, seen, _) = await CrawlAsync(new WebShape(30, 2, 5) { Pause = 30 }, 0.001);
+        Assert.Equal((seen.Requests - 2, 0), (seen.TooSoon, seen.AtOnce)); // every request but the first of each host
+    }
+
+    private async Task<(GeneratedWeb Web, WebWitness Seen, RunDirectory Run)> CrawlAsync(WebShape shape, double delay)
+    {
         await using var server = await WebServer.StartAsync(shape);
         var web = new GeneratedWeb(shape);
         var context = new StageContext
@@ -43,19 +61,13 @@ public sealed class GeneratedWebTests : IDisposable
                 Seed = new() { Topic = "anything", ExpandDepth = 0, Urls = [web.Url(0)] },
                 Crawl = new()
                 {
-                    MaxDepth = 100, MaxPictures = 0, HostPatience = 0, DelaySeconds = shape.Pause, TimeoutSeconds = 1, MaxPages = 5000, MaxPagesPerHost = 5000,
+                    MaxDepth = 100, MaxPictures = 0, HostPatience = 0, DelaySeconds = delay, TimeoutSeconds = 1, MaxPages = 5000, MaxPagesPerHost = 5000,
                     AllowPrivateHosts = [.. Enumerable.Range(0, shape.Hosts).Select(GeneratedWeb.HostName)], Resolve = [.. web.Resolve(server.Port)],
                 },
             },
         };
         await new CrawlStage().RunAsync(context, TestContext.Current.CancellationToken);
-        var titles = RunDirectory.ReadLines<Page>(context.Run.File(StageName.Crawl, "pages.jsonl")).ToDictionary(p => p.Url, p => p.Title, StringComparer.Ordinal);
-        for (var page = 0; page < shape.Pages; page++) Assert.Equal(web.Title(page), titles.GetValueOrDefault(web.Url(page)));
-        var seen = server.Witness;
-        Assert.Equal((0, seen), (seen.Violations, seen));
-        Assert.InRange(seen.Beside, 1, shape.Pages); // traps end
-        var reasons = RunDirectory.ReadLines<Drop>(context.Run.File(StageName.Crawl, "dropped.jsonl")).Select(d => d.Reason).ToHashSet(StringComparer.Ordinal);
-        foreach (var reason in (string[])["robots-denied", "soft-404", "trap", "near-identical", "unreachable", "bad-status"]) Assert.Contains(reason, reasons);
+        return (web, server.Witness, context.Run);
     }
 
     [Fact]

@@ -39,6 +39,15 @@ public sealed class LoopbackServer : IAsyncDisposable
         stop.Dispose();
     }
 
+    /// <summary>The next request's head, with the empty line at its end.</summary>
+    public static async Task<string> HeadAsync(Stream stream, CancellationToken token)
+    {
+        var head = new StringBuilder();
+        var buffer = new byte[1];
+        while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal) && await stream.ReadAsync(buffer, token) > 0) head.Append((char)buffer[0]);
+        return head.ToString();
+    }
+
     private async Task AcceptAsync()
     {
         var open = new List<Task>();
@@ -59,11 +68,9 @@ public sealed class LoopbackServer : IAsyncDisposable
             try
             {
                 var stream = client.GetStream();
-                var head = new StringBuilder();
-                var buffer = new byte[1];
-                while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal) && await stream.ReadAsync(buffer, stop.Token) > 0) head.Append((char)buffer[0]);
-                Heads.Enqueue(head.ToString());
-                await answer(head.ToString(), stream, stop.Token);
+                var head = await HeadAsync(stream, stop.Token);
+                Heads.Enqueue(head);
+                await answer(head, stream, stop.Token);
                 client.Client.Shutdown(SocketShutdown.Send);
             }
             catch (Exception e) when (e is IOException or SocketException or OperationCanceledException)

@@ -33,15 +33,14 @@ public sealed record WebWitness
 /// <summary>Serves a <see cref="GeneratedWeb"/> on loopback, each host at its own address, and watches how its crawler behaves.</summary>
 public sealed class WebServer : IAsyncDisposable
 {
-    // The crawler's clock starts when it has read the last byte, the server's when it has sent it.
-    private const double Grace = 0.015;
+    // How late the server may notice that the crawler hung up on a page that never answers, in the server's own time.
+    private static readonly TimeSpan HangUpIsNoticed = TimeSpan.FromSeconds(0.5), LookedAt = TimeSpan.FromMilliseconds(5);
 
     private readonly GeneratedWeb web;
     private readonly WebApplication app;
     private readonly Dictionary<string, int> hosts;
     private readonly HostWatch[] watches;
     private readonly TimeProvider clock;
-    private readonly double grace;
     private readonly ConcurrentDictionary<string, bool> failedOnce = new(StringComparer.Ordinal);
 
     private WebServer(GeneratedWeb web, WebApplication app)
@@ -49,8 +48,7 @@ public sealed class WebServer : IAsyncDisposable
         (this.web, this.app) = (web, app);
         hosts = Enumerable.Range(0, web.Shape.Hosts).ToDictionary(GeneratedWeb.HostName, h => h, StringComparer.OrdinalIgnoreCase);
         clock = web.Shape.Speedup > 1 ? new FastClock(web.Shape.Speedup) : TimeProvider.System;
-        grace = Grace * web.Shape.Speedup;
-        watches = [.. Enumerable.Range(0, web.Shape.Hosts).Select(_ => new HostWatch(clock, grace))];
+        watches = [.. Enumerable.Range(0, web.Shape.Hosts).Select(_ => new HostWatch(clock))];
     }
 
     /// <summary>Its port, on every address of loopback.</summary>
@@ -92,16 +90,21 @@ public sealed class WebServer : IAsyncDisposable
             return;
         }
         var watch = watches[host];
-        var pause = Math.Max(web.Shape.Pause, web.Shape.CrawlDelay) - grace;
-        lock (watch) watch.Begin(path, pause);
-        long sent = 0;
-        int? retry = null;
+        var arrived = clock.GetTimestamp();
+        for (var waited = TimeSpan.Zero; watch.Hangs && waited < HangUpIsNoticed; waited += LookedAt) await Task.Delay(LookedAt);
+        lock (watch) watch.Begin(path, arrived, Math.Max(web.Shape.Pause, web.Shape.CrawlDelay));
+        var answered = false;
         try
         {
             var answer = web.Answer(host, path, web.Shape.FailureRate > 0 && failedOnce.TryAdd(context.Request.Host.Host + path, true));
-            retry = answer.RetryAfter;
             if (web.Latency(host) is > 0 and var latency) await Task.Delay(TimeSpan.FromMilliseconds(latency), clock, context.RequestAborted);
-            if (answer.Status == -1) await Task.Delay(Timeout.Infinite, context.RequestAborted);
+            if (answer.Status == -1)
+            {
+                watch.Hangs = true;
+                await Task.Delay(Timeout.Infinite, context.RequestAborted);
+            }
+            answered = true;
+            lock (watch) watch.Answer(answer.Body.Length, answer.RetryAfter);
             if (answer.Status == 0)
             {
                 context.Abort();
@@ -110,21 +113,18 @@ public sealed class WebServer : IAsyncDisposable
             context.Response.StatusCode = answer.Status;
             context.Response.ContentType = answer.Type;
             context.Response.ContentLength = answer.Body.Length;
-            if (retry is { } seconds) context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+            if (answer.RetryAfter is { } seconds) context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
             await context.Response.Body.WriteAsync(answer.Body, context.RequestAborted);
-            sent = answer.Body.Length;
         }
         catch (OperationCanceledException)
         {
-            // the crawler hung up
-        }
-        finally
-        {
-            lock (watch) watch.End(sent, retry);
+            if (answered) return;
+            lock (watch) watch.HungUp();
         }
     }
 
-    private sealed class HostWatch(TimeProvider clock, double grace)
+    // Of a request's end the server knows the moment before which the crawler cannot have read the last byte: that in which it begins to send.
+    private sealed class HostWatch(TimeProvider clock)
     {
         private long requests, bytes;
         private int active, denied, beforeRobots, atOnce, tooSoon, beforeRetry, beside;
@@ -132,25 +132,33 @@ public sealed class WebServer : IAsyncDisposable
         private long? ended, retryFrom;
         private int retrySeconds;
 
-        public void Begin(string path, double pause)
+        public volatile bool Hangs;
+
+        public void Begin(string path, long arrived, double pause)
         {
             requests++;
-            var now = clock.GetTimestamp();
             if (path == "/robots.txt") robots = true;
             else if (!robots) beforeRobots++;
             if (path.StartsWith("/private/", StringComparison.Ordinal)) denied++;
             if (GeneratedWeb.IsBeside(path)) beside++;
             if (active++ > 0) atOnce++;
-            else if (ended is { } last && pause > 0 && clock.GetElapsedTime(last, now).TotalSeconds < pause) tooSoon++;
-            if (retryFrom is { } from && clock.GetElapsedTime(from, now).TotalSeconds < retrySeconds - grace) beforeRetry++;
+            else if (ended is { } last && pause > 0 && clock.GetElapsedTime(last, arrived).TotalSeconds < pause) tooSoon++;
+            if (retryFrom is { } from && clock.GetElapsedTime(from, arrived).TotalSeconds < retrySeconds) beforeRetry++;
+            ended = arrived; // until it is answered, and for ever where the crawler hangs up, since nobody here knows when it did
         }
 
-        public void End(long sent, int? retry)
+        public void Answer(long sent, int? retry)
         {
             bytes += sent;
             active--;
             ended = clock.GetTimestamp();
             if (retry is { } seconds) (retryFrom, retrySeconds) = (ended, seconds);
+        }
+
+        public void HungUp()
+        {
+            active--;
+            Hangs = false;
         }
 
         public WebWitness AddTo(WebWitness sum) => sum with
