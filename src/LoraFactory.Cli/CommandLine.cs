@@ -69,17 +69,19 @@ public static partial class CommandLine
     private static partial Regex TypeOfNumber();
 
     // the command and those it stands under, innermost first
-    private static IEnumerable<Command> Chain(SymbolResult? result)
+    internal static IEnumerable<Command> Chain(SymbolResult? result)
     {
         for (; result is not null; result = result.Parent)
             if (result is CommandResult command) yield return command.Command;
     }
 
+    /// <summary>The command as it is typed: "lora crawl status".</summary>
+    internal static string PathOf(CommandResult result) => string.Join(' ', Chain(result).Reverse().Select(c => c is RootCommand ? "lora" : c.Name));
+
     private static int Misused(ParseResult parsed, List<string> problems, TextWriter error)
     {
-        var path = string.Join(' ', Chain(parsed.CommandResult).Reverse().Select(c => c is RootCommand ? "lora" : c.Name));
         foreach (var problem in problems) error.WriteLine($"lora: {problem}");
-        error.WriteLine($"{path} --help shows what it takes.");
+        error.WriteLine($"{PathOf(parsed.CommandResult)} --help shows what it takes.");
         return (int)ExitCode.BadUsage;
     }
 
@@ -92,14 +94,14 @@ public static partial class CommandLine
     }
 }
 
-/// <summary>Help: the root's commands by group, every other command as System.CommandLine prints it.</summary>
+/// <summary>Help: the root's commands by group, every other command as System.CommandLine prints it, each as it is typed.</summary>
 internal sealed class GroupedHelp(IReadOnlyList<(CommandGroup Group, Command Command)> commands) : SynchronousCommandLineAction
 {
     public override bool ClearsParseErrors => true;
 
     public override int Invoke(ParseResult parseResult)
     {
-        if (parseResult.CommandResult.Command is not RootCommand root) return new HelpAction().Invoke(parseResult);
+        if (parseResult.CommandResult.Command is not RootCommand root) return OfCommand(parseResult);
         var output = parseResult.InvocationConfiguration.Output;
         output.WriteLine(root.Description);
         output.WriteLine();
@@ -115,6 +117,24 @@ internal sealed class GroupedHelp(IReadOnlyList<(CommandGroup Group, Command Com
         output.WriteLine("--debug               show stack traces of errors");
         output.WriteLine("--version             show the version");
         return 0;
+    }
+
+    // The library writes the arguments of all commands above into a command's usage, as if "lora crawl RECIPE status RUN" were typed, and a command's
+    // own before its subcommands. This tree is for one call, so what does not belong there is taken out of it.
+    private static int OfCommand(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        foreach (var above in CommandLine.Chain(parsed.CommandResult).Skip(1)) above.Arguments.Clear();
+        var beside = command.Arguments.Count > 0 ? command.Subcommands.ToList() : [];
+        foreach (var other in beside) command.Subcommands.Remove(other);
+        var code = new HelpAction().Invoke(parsed);
+        if (beside.Count == 0) return code;
+        var output = parsed.InvocationConfiguration.Output;
+        var rows = beside.Select(c => (Typed: $"{CommandLine.PathOf(parsed.CommandResult)} {c.Name}{string.Concat(c.Arguments.Select(a => $" <{a.Name}>"))}", c.Description)).ToList();
+        output.WriteLine("Commands:");
+        foreach (var (typed, description) in rows) output.WriteLine($"  {typed.PadRight(rows.Max(r => r.Typed.Length))}  {description}");
+        output.WriteLine();
+        return code;
     }
 
     private static string Title(CommandGroup group) => group switch

@@ -8,6 +8,9 @@ namespace LoraFactory.Flow;
 /// <summary>The directory of one run: a folder per stage, and blobs by hash that all stages share.</summary>
 public sealed class RunDirectory
 {
+    /// <summary>Folder of all runs, relative to the working directory, where no other is named.</summary>
+    public const string Usual = "runs";
+
     /// <summary>JSON as this project writes it: snake_case, UTF-8 unescaped, NaN as a string.</summary>
     public static readonly JsonSerializerOptions Json = new()
     {
@@ -23,7 +26,7 @@ public sealed class RunDirectory
     /// <summary>Opens or creates the directory.</summary>
     public RunDirectory(string path)
     {
-        Path = System.IO.Path.GetFullPath(path);
+        Path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
         Make(Path);
     }
 

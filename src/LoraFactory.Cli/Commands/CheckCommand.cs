@@ -35,7 +35,7 @@ public sealed class CheckCommand : ICommandFile
         var bad = 0;
         foreach (var file in files)
         {
-            var reading = RecipeReader.Read(file, sets);
+            var reading = RecipeReader.Read(file, sets).Among(RunDirectory.Usual);
             var findings = OnThisMachine(reading).ToList();
             var stops = findings.Where(f => f.Severity == Severity.Error).Select(f => f.Id).ToList();
             var problems = reading.Problems.Concat(findings.Select(f => AsProblem(f, reading, Path.GetFileName(file)))).ToList();

@@ -24,9 +24,10 @@ public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to 
         {
             var (given, anew) = (parsed.GetValue(subject)!, parsed.GetValue(rescore));
             var run = anew && !File.Exists(given) ? LineageCommand.Open(given) : null;
-            var reading = RecipeReader.Read(run is null ? given : Path.Combine(run.Path, "recipe.yaml"), parsed.GetValue(sets));
+            var place = run is null ? parsed.GetValue(runs)! : Path.GetDirectoryName(run.Path)!;
+            var reading = RecipeReader.Read(run is null ? given : Path.Combine(run.Path, "recipe.yaml"), parsed.GetValue(sets)).Among(place);
             var recipe = reading.OrThrow();
-            run ??= new RunDirectory(Path.Combine(parsed.GetValue(runs)!, recipe.Name));
+            run ??= new RunDirectory(Path.Combine(place, recipe.Name));
             var request = new LineRequest(parsed.GetValue(again) ? StageName.Clean : null, StageName.Clean) { Rescore = anew };
             var results = ResultLines.Of(world, parsed);
             var code = await RunAsync(world, results, run, reading, request, token);

@@ -29,8 +29,8 @@ public sealed class ConsentCommand : ICommandFile
     private static Command Purge(CommandWorld world)
     {
         var target = new Argument<string>("URL|HOST") { Description = "A page's or picture's address, one ending in / for all below it, or a host with its sub-domains" };
-        var runs = new Option<string>("--runs-dir") { Description = "Where the runs are", HelpName = "DIR", DefaultValueFactory = _ => "runs" };
-        var store = ServeCommand.StoreOption();
+        var runs = new Option<string>("--runs-dir") { Description = "Where the runs are", HelpName = "DIR", DefaultValueFactory = _ => RunDirectory.Usual };
+        var store = new Option<string?>("--store") { Description = "Folder of the version store [default: the folder store among the runs]", HelpName = "DIR" };
         var dry = new Option<bool>("--dry-run") { Description = "Only say what would go" };
         var json = ResultLines.Option("One JSON line per run and per adapter that has to do with it");
         var command = new Command("purge", "Remove pages, pictures, records, samples and bytes of an address from every run, never to be fetched again, and name the adapters trained on them") { target, runs, store, dry, json };
@@ -41,16 +41,17 @@ public sealed class ConsentCommand : ICommandFile
             var folder = parsed.GetValue(runs)!;
             if (!Directory.Exists(folder) && parsed.GetResult(runs) is { Implicit: false }) throw new LoraException($"there is no folder {folder}; --runs-dir takes the one that holds the runs.", ExitCode.BadUsage);
             var found = Directory.Exists(folder) ? Directory.EnumerateDirectories(folder).Where(RunDirectory.IsAt).Order(StringComparer.Ordinal).ToList() : [];
-            var (purged, adapters, faults) = (0, 0, new List<string>());
+            var (purged, adapters, faults, before) = (0, 0, new List<string>(), false);
             foreach (var path in found)
                 Try(faults, path, () =>
                 {
+                    before |= new ConsentLedger(new RunDirectory(path)).Entries.Any(e => e.Target == withdrawal.Target);
                     if (Of(new RunDirectory(path), withdrawal, onlyCount) is not { IsEmpty: false } run) return;
                     purged++;
                     results.Write(run, Words(run, withdrawal, onlyCount));
                 });
             var missed = faults.Count;
-            var stored = new AdapterStore(parsed.GetValue(store)!);
+            var stored = new AdapterStore(parsed.GetValue(store) ?? DeployOptions.StoreAmong(folder));
             foreach (var name in stored.Names)
                 Try(faults, Path.Combine(stored.Folder, name), () =>
                 {
@@ -61,6 +62,7 @@ public sealed class ConsentCommand : ICommandFile
                     }
                 });
             results.ForPeople(Sum(withdrawal, found.Count - missed, purged, adapters, onlyCount));
+            if (purged + adapters + faults.Count == 0 && !before) results.ForPeople(Known(withdrawal, found, stored).Words);
             if (faults.Count == 0) return (int)ExitCode.Done;
             throw new LoraException(string.Join(" ", faults.Select(f => char.ToUpperInvariant(f[0]) + f[1..])) + $" Until then {withdrawal.Target} may still be used there; all else was looked at.");
         });
@@ -90,6 +92,16 @@ public sealed class ConsentCommand : ICommandFile
         // noted first: a purge that is cut off has withdrawn the address, and done again removes the rest
         if (!dry) new ConsentLedger(run).Add(withdrawal);
         return ConsentPurge.Apply(run, withdrawal, Frontier.Purge, TrainStage.CacheOf(run), dry);
+    }
+
+    // What there is instead of an address that nothing knows.
+    private static KnownAddresses Known(Withdrawal withdrawal, IReadOnlyList<string> runs, AdapterStore store)
+    {
+        var known = new KnownAddresses(withdrawal);
+        foreach (var path in runs) known.Add(new RunDirectory(path), Frontier.KeptAddresses);
+        foreach (var data in store.Names.SelectMany(name => store.Versions(name).Select(v => Path.Combine(store.Bundle(v), "data.jsonl"))).Where(File.Exists))
+            known.Add(data, RunDirectory.ReadLines<DataRow>(data).SelectMany(r => (string?[])[r.Page, r.Picture]));
+        return known;
     }
 
     // What every version's bundle says of its data.

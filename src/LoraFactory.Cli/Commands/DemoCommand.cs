@@ -44,7 +44,7 @@ public sealed class DemoCommand : ICommandFile
         await using var web = await DemoWeb.StartAsync(wishes.Site);
         await world.Error.WriteLineAsync($"The demo web is on 127.0.0.1:{web.Port}: {string.Join(", ", web.Hosts)}");
         var overrides = DemoPlan.Overrides(web, wishes.Site, wishes.OwnSite, wishes.Topic);
-        var reading = RecipeReader.Read(Path.Combine(Root(), "recipes", "demo.yaml"), [.. overrides, .. wishes.Sets]);
+        var reading = RecipeReader.Read(Path.Combine(Root(), "recipes", "demo.yaml"), [.. overrides, .. wishes.Sets]).Among(wishes.Runs);
         var recipe = reading.OrThrow();
         var place = Path.Combine(wishes.Runs, recipe.Name);
         if (wishes.Fresh && Directory.Exists(place))

@@ -26,7 +26,7 @@ public sealed class FeedbackCommand : ICommandFile
         var command = new Command("feedback", "8: ratings to a decision whether to train again") { recipe, json, sets, runs };
         command.SetAction(parsed =>
         {
-            var chosen = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets)).OrThrow();
+            var chosen = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets)).Among(parsed.GetValue(runs)!).OrThrow();
             var (ratings, decisive) = Ratings(chosen);
             var decision = RetrainDecision.Of(chosen.Name, decisive, chosen.Feedback, world.Clock.GetUtcNow());
             Continuation? carried = null;

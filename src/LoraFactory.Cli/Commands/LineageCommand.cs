@@ -36,7 +36,7 @@ public sealed class LineageCommand : ICommandFile
     /// <exception cref="LoraException">There is none.</exception>
     internal static RunDirectory Open(string run)
     {
-        foreach (var path in new[] { Path.Combine("runs", run), run })
+        foreach (var path in new[] { Path.Combine(RunDirectory.Usual, run), run })
             if (Directory.Exists(path)) return new RunDirectory(path);
         throw new LoraException($"there is no run {run}: neither that directory nor runs/{run} exists.", ExitCode.BadUsage);
     }

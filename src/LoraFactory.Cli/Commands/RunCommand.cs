@@ -20,7 +20,7 @@ public sealed class RunCommand : ICommandFile
 
     /// <summary>Where runs lie.</summary>
     internal static Option<string> RunsOption() =>
-        new("--runs-dir") { Description = "Directory of all runs", HelpName = "DIR", DefaultValueFactory = _ => "runs" };
+        new("--runs-dir") { Description = "Directory of all runs; versions are kept in its folder store unless deploy.store names another", HelpName = "DIR", DefaultValueFactory = _ => RunDirectory.Usual };
 
     /// <summary>What commands that run stages print for programs.</summary>
     internal static Option<bool> JsonOption() => ResultLines.Option("One JSON line per stage on the standard output");
@@ -38,7 +38,7 @@ public sealed class RunCommand : ICommandFile
         var command = new Command("run", "Run a recipe: crawl to deploy, from where it stopped") { recipe, from, to, sets, runs, json, goOn };
         command.SetAction(async (parsed, token) =>
         {
-            var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets));
+            var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets)).Among(parsed.GetValue(runs)!);
             foreach (var problem in reading.Problems.Where(p => p.Severity == Severity.Warning)) await world.Error.WriteLineAsync(problem.ToString());
             var chosen = reading.OrThrow();
             var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, chosen.Name));

@@ -21,7 +21,7 @@ public sealed class ServeCommand : ICommandFile
         var recipe = new Argument<string?>("RECIPE") { Description = "A recipe whose base, store, port and resources are taken where no option says otherwise", Arity = ArgumentArity.ZeroOrOne };
         var model = new Option<string?>("--base") { Description = "Base model: a folder, a name in the Hugging Face cache, or pocket-sd [default: the recipe's, or pocket-sd]", HelpName = "MODEL" };
         var prediction = new Option<string?>("--prediction") { Description = "What the base predicts [default: the recipe's, or auto]", HelpName = "WORD" }.AcceptOnlyFromAmong("auto", "epsilon", "v_prediction");
-        var store = new Option<string?>("--store") { Description = $"Folder of the version store [default: the recipe's, or {new DeployOptions().Store}]", HelpName = "DIR" };
+        var store = new Option<string?>("--store") { Description = $"Folder of the version store [default: the recipe's, or {UsualStore}]", HelpName = "DIR" };
         var port = new Option<int?>("--port") { Description = $"Port to listen on; 0 takes a free one [default: the recipe's, or {new DeployOptions().Port}]", HelpName = "N" };
         var device = new Option<string?>("--device") { Description = "Where to compute [default: the recipe's, or auto]", HelpName = "WORD" }.AcceptOnlyFromAmong("auto", "cpu", "cuda");
         var threads = new Option<int?>("--threads") { Description = "Threads of tensor work; 0 takes all processors, at most 16 [default: the recipe's, or 0]", HelpName = "N" };
@@ -33,7 +33,7 @@ public sealed class ServeCommand : ICommandFile
         {
             if (!IPAddress.TryParse(parsed.GetValue(address), out var ip)) throw new LoraException($"--address {parsed.GetValue(address)} is not an IP address; give one such as 127.0.0.1 or 0.0.0.0.", ExitCode.BadUsage);
             if (parsed.GetValue(recipe) is null && parsed.GetValue(sets) is { Length: > 0 }) throw new LoraException("--set overrides a recipe's key; name the RECIPE too, or use --base, --store, --port, --device and --threads.", ExitCode.BadUsage);
-            var chosen = parsed.GetValue(recipe) is { } file ? RecipeReader.Read(file, parsed.GetValue(sets)).OrThrow() : new Recipe();
+            var chosen = (parsed.GetValue(recipe) is { } file ? RecipeReader.Read(file, parsed.GetValue(sets)) : RecipeReading.Empty).Among(RunDirectory.Usual).OrThrow();
             var request = new ServingRequest(parsed.GetValue(model) ?? chosen.Base.Model, parsed.GetValue(store) ?? chosen.Deploy.Store, ip, parsed.GetValue(port) ?? chosen.Deploy.Port)
             {
                 // another base than the recipe's is not what the recipe speaks of
@@ -59,7 +59,9 @@ public sealed class ServeCommand : ICommandFile
         return command;
     }
 
+    private static readonly string UsualStore = DeployOptions.StoreAmong(RunDirectory.Usual);
+
     /// <summary>Where adapters are kept.</summary>
     internal static Option<string> StoreOption() =>
-        new("--store") { Description = "Folder of the version store", HelpName = "DIR", DefaultValueFactory = _ => new DeployOptions().Store };
+        new("--store") { Description = "Folder of the version store", HelpName = "DIR", DefaultValueFactory = _ => UsualStore };
 }

@@ -24,7 +24,7 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
         var command = new Command(stage.ToString().ToLowerInvariant(), effect) { recipe, again, sets, runs, json };
         command.SetAction((parsed, token) =>
         {
-            var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets));
+            var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets)).Among(parsed.GetValue(runs)!);
             var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, reading.OrThrow().Name));
             return RunAsync(world, ResultLines.Of(world, parsed), run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), token);
         });

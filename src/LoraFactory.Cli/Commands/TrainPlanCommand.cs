@@ -26,7 +26,7 @@ public sealed class TrainPlanCommand : ICommandFile
             var path = parsed.GetValue(directory)!;
             var recipe = Path.Combine(path, "recipe.yaml");
             if (!File.Exists(recipe)) throw new LoraException($"{path} is no run: it has no recipe.yaml. Give a directory that lora run made, such as runs/NAME.", ExitCode.BadUsage);
-            var reading = RecipeReader.Read(recipe, []);
+            var reading = RecipeReader.Read(recipe, []).Among(Path.GetDirectoryName(new RunDirectory(path).Path)!);
             reading.OrThrow();
             var run = new RunDirectory(path);
             var results = ResultLines.Of(world, parsed);

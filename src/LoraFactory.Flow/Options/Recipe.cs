@@ -303,8 +303,10 @@ public sealed record EvaluateOptions
 public sealed record DeployOptions
 {
     /// <summary>Store.</summary>
-    [Option("Directory of the version store; relative to the working directory.", Min = 1, IsPath = true)]
-    public string Store { get; init; } = "runs/store";
+    [Option("Directory of the version store, relative to the working directory; empty takes the folder store among the runs.", Max = 4096, IsPath = true)]
+    public string Store { get; init; } = "";
+    /// <summary>The store that runs in this folder share where the recipe names none.</summary>
+    public static string StoreAmong(string runs) => Path.Combine(runs, "store");
     /// <summary>Licence on the card.</summary>
     [Option("Licence written on the card (SPDX); yours to choose, with the pictures' own licences and the base's in mind. Empty says on the card that none is stated.", Max = 100)]
     public string Licence { get; init; } = "";

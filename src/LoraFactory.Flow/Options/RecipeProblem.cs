@@ -60,8 +60,15 @@ public sealed record RecipeProblem
 /// <param name="Origins">Source of every value that is not a default: "recipe.yaml:31", "LORA_TRAIN__RANK", "--set".</param>
 public sealed record RecipeReading(Recipe Recipe, IReadOnlyList<RecipeProblem> Problems, IReadOnlyDictionary<string, string> Origins)
 {
+    /// <summary>Of no recipe: the defaults.</summary>
+    public static RecipeReading Empty { get; } = new(new Recipe(), [], new Dictionary<string, string>());
+
     /// <summary>Whether a run may start.</summary>
     public bool IsValid => Problems.All(p => p.Severity != Severity.Error);
+
+    /// <summary>The reading for a run in this folder of runs: its versions go among them unless the recipe, the environment or --set names a store.</summary>
+    public RecipeReading Among(string runs) =>
+        Recipe.Deploy.Store.Length > 0 ? this : this with { Recipe = Recipe with { Deploy = Recipe.Deploy with { Store = DeployOptions.StoreAmong(runs) } } };
 
     /// <summary>The recipe, or one error that lists all problems.</summary>
     public Recipe OrThrow() => IsValid ? Recipe : throw new LoraException(string.Join('\n', Problems), ExitCode.BadUsage);

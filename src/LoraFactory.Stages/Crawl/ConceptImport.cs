@@ -26,6 +26,9 @@ internal sealed class ConceptFile : IDisposable
 {
     private const int Batch = 100_000, MaxLine = 1 << 20;
 
+    /// <summary>What is behind a store's name until its import has come to its end.</summary>
+    internal const string Unfinished = ".importing";
+
     private readonly SqliteConnection db;
     private readonly string? language;
     private readonly byte[]? prefix;
@@ -46,7 +49,7 @@ internal sealed class ConceptFile : IDisposable
     /// <summary>Reads what is left of <paramref name="csv"/> into <paramref name="path"/>.</summary>
     public static ConceptImport Read(string csv, string path, string? language, IProgressTask? bar, CancellationToken token)
     {
-        var aside = path + ".importing";
+        var aside = path + Unfinished;
         var source = Identity(csv, language);
         if (File.Exists(aside) && !IsOf(aside, source)) Remove(aside);
         ConceptImport done;

@@ -26,13 +26,27 @@ public sealed class ConceptStore : IDisposable
     private ConceptStore(SqliteConnection db) => this.db = db;
 
     /// <summary>Opens a store that <see cref="Import"/> made.</summary>
+    /// <exception cref="LoraException">There is none, or it is something else.</exception>
     public static ConceptStore Open(string path)
     {
-        if (!File.Exists(path)) throw new LoraException($"There is no ConceptNet store at {path}: import one from the assertions CSV, or leave seed.concept_store empty.", ExitCode.BadUsage);
-        var db = Sqlite.Open(path, readOnly: true);
-        if (Sqlite.Scalar<long>(db, "SELECT COUNT(*) FROM sqlite_master WHERE name IN ('edge', 'word')") == 2) return new(db);
-        db.Dispose();
-        throw new LoraException($"{path} is no ConceptNet store of this version: import it again with lora concepts import.", ExitCode.BadUsage);
+        if (!File.Exists(path))
+        {
+            throw new LoraException(File.Exists(path + ConceptFile.Unfinished)
+                ? $"The import into {path} has not come to its end: the same lora concepts import goes on with it."
+                : $"There is no ConceptNet store at {path}: make one with lora concepts import FILE --to {UserPath.Quoted(path)}, or leave seed.concept_store empty.", ExitCode.BadUsage);
+        }
+        SqliteConnection? db = null;
+        try
+        {
+            db = Sqlite.Open(path, readOnly: true);
+            if (Sqlite.Scalar<long>(db, "SELECT COUNT(*) FROM sqlite_master WHERE name IN ('edge', 'word')") == 2) return new(db);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode is 11 or 14 or 26)
+        {
+            // damaged, not to be opened, no database: said below
+        }
+        db?.Dispose();
+        throw new LoraException($"{path} is no ConceptNet store of this version, or cannot be read: import it again with lora concepts import FILE --to {UserPath.Quoted(path)}.", ExitCode.BadUsage);
     }
 
     /// <summary>

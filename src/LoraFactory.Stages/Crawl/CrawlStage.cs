@@ -21,9 +21,27 @@ public sealed class CrawlStage : IStage
     public IEnumerable<string> Inputs(StageContext context) => context.Recipe.Seed.ConceptStore is { Length: > 0 } store ? [store] : [];
 
     /// <inheritdoc/>
-    public IEnumerable<MachineFinding> Look(Recipe recipe) =>
-        [.. PlayedWeb.Fault(recipe, "lora demo") is { } fault ? (MachineFinding[])[new("LR214", "seed.urls", fault) { OfItsStage = true }] : [],
-            .. !OwnPictures(recipe) && Renders(recipe.Crawl) && ChromiumProgram.Find() is null ? (MachineFinding[])[new("LR235", "crawl.render", ChromiumProgram.Missing) { OfItsStage = true }] : []];
+    public IEnumerable<MachineFinding> Look(Recipe recipe)
+    {
+        if (PlayedWeb.Fault(recipe, "lora demo") is { } fault) yield return new("LR214", "seed.urls", fault) { OfItsStage = true };
+        if (StoreFault(recipe.Seed) is { } none) yield return none;
+        if (!OwnPictures(recipe) && Renders(recipe.Crawl) && ChromiumProgram.Find() is null) yield return new("LR235", "crawl.render", ChromiumProgram.Missing) { OfItsStage = true };
+    }
+
+    // Of a folder of pictures too, whose crawl expands its topic and fetches nothing.
+    private static MachineFinding? StoreFault(SeedOptions seed)
+    {
+        if (seed.ConceptStore.Length == 0) return null;
+        try
+        {
+            ConceptStore.Open(seed.ConceptStore).Dispose();
+            return null;
+        }
+        catch (LoraException e)
+        {
+            return MachineFinding.Of("LR236", "seed.concept_store", e, seed.ConceptStore) with { OfItsStage = true };
+        }
+    }
 
     /// <inheritdoc/>
     public async Task<StageOutcome> RunAsync(StageContext context, CancellationToken token)

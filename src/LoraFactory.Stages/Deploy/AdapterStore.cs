@@ -52,7 +52,7 @@ public sealed class AdapterStore(string folder)
     public string Folder { get; } = Path.GetFullPath(folder);
 
     /// <summary>What a command line needs for this store, " --store FOLDER"; empty for the usual one.</summary>
-    public string Option => Folder == Path.GetFullPath(new DeployOptions().Store) ? "" : $" --store {UserPath.Quoted(Folder)}";
+    public string Option => Folder == Path.GetFullPath(DeployOptions.StoreAmong(RunDirectory.Usual)) ? "" : $" --store {UserPath.Quoted(Folder)}";
 
     /// <summary>Why nothing can be stored here, null where it can; tried in the nearest folder that is there, with a file that goes at once.</summary>
     public string? WriteFault()

@@ -11,7 +11,7 @@ public sealed class ServeCall(Recipe recipe, int port)
     private readonly (string Option, string Value, string Usual)[] options =
     [
         ("--base", recipe.Base.Model, Usual.Base.Model),
-        ("--store", recipe.Deploy.Store, Usual.Deploy.Store),
+        ("--store", recipe.Deploy.Store, DeployOptions.StoreAmong(RunDirectory.Usual)),
         ("--port", Number(port), Number(Usual.Deploy.Port)),
         ("--prediction", recipe.Base.Prediction, Usual.Base.Prediction),
         ("--device", recipe.Resources.Device, Usual.Resources.Device),

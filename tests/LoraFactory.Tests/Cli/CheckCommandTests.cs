@@ -60,6 +60,29 @@ public sealed class CheckCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_concept_store_that_is_none_is_said_before_the_run()
+    {
+        File.WriteAllText(folder.File("csv"), "/a/1\t/r/RelatedTo\t/c/en/ink\t/c/en/pen\t{\"weight\": 1.0, \"license\": \"cc:by-sa/4.0\"}\n");
+        LoraFactory.Stages.Crawl.ConceptStore.Import(folder.File("csv"), folder.File("concepts.db"), token: TestContext.Current.CancellationToken);
+        File.WriteAllText(folder.File("other.txt"), new string('x', 5000));
+        File.WriteAllText(folder.File("half.db.importing"), "");
+        var recipe = folder.File("r.yaml");
+        File.WriteAllText(recipe, "name: r\nseed:\n  topic: ink\n  urls: [http://a.example/]\nlabel: {trigger: ink}\ndeploy: {port: 0}\n");
+        async Task<string> Say(string store) => (await Run("check", recipe, "--set", $"seed.concept_store={folder.File(store)}")).Output;
+
+        Assert.DoesNotContain("LR236", await Say("concepts.db"), StringComparison.Ordinal);
+        var said = await Say("concept.db");
+        Assert.Contains($"warning LR236 seed.concept_store: There is no ConceptNet store at {folder.File("concept.db")}: make one with lora concepts import FILE --to {folder.File("concept.db")}, or leave seed.concept_store empty. Did you mean {folder.File("concepts.db")}? --set", said, StringComparison.Ordinal);
+        Assert.EndsWith("a run would stop on this machine: 1 finding above (LR236)\n", said, StringComparison.Ordinal);
+        Assert.Contains("is no ConceptNet store of this version, or cannot be read", await Say("other.txt"), StringComparison.Ordinal);
+        Assert.Contains("has not come to its end: the same lora concepts import goes on with it", await Say("half.db"), StringComparison.Ordinal);
+
+        var (ran, _, error) = await Run("run", recipe, "--runs-dir", folder.File("runs"), "--set", $"seed.concept_store={folder.File("concept.db")}");
+        Assert.Equal(2, ran);
+        Assert.StartsWith($"seed.concept_store: There is no ConceptNet store at {folder.File("concept.db")}", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_mistyped_path_is_mended_wherever_one_stands()
     {
         Pictures("pictures", [.. Enumerable.Repeat((80, 80), 9)]);

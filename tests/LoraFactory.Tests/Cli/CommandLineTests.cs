@@ -76,6 +76,25 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Usage_reads_as_a_command_is_typed()
+    {
+        var world = new CommandWorld(TextWriter.Null, TextWriter.Null, TimeProvider.System);
+        var subcommands = CommandLine.Files.Select(f => f.Build(world)).SelectMany(c => c.Subcommands.Select(s => (Above: c, Command: s))).ToList();
+        Assert.True(subcommands.Count > 15);
+        foreach (var (above, command) in subcommands)
+        {
+            var (code, text, _) = await Run(above.Name, command.Name, "--help");
+            var lines = text.Split(Environment.NewLine);
+            var usage = lines[Array.IndexOf(lines, "Usage:") + 1];
+            Assert.Equal((0, $"{above.Name} {command.Name}"), (code, usage.Split(" <")[0].Split(" [")[0].Trim().Split(' ', 2)[1])); // behind the program's name
+            Assert.Equal(command.Arguments.Select(a => $"<{a.Name}>"), lines.SkipWhile(l => l != "Arguments:").Skip(1).TakeWhile(l => l.Length > 0).Select(l => l.Trim().Split(' ')[0]));
+        }
+        var (_, crawl, _) = await Run("crawl", "--help");
+        Assert.Contains(crawl.Split(Environment.NewLine), l => l.EndsWith(" crawl <RECIPE> [options]", StringComparison.Ordinal));
+        Assert.Matches(@"\n  lora crawl status <RUN>  +Say how a crawl stands", crawl);
+    }
+
+    [Fact]
     public void Commands_with_results_for_programs_take_json()
     {
         var world = new CommandWorld(TextWriter.Null, TextWriter.Null, TimeProvider.System);

@@ -236,6 +236,34 @@ public sealed class ConsentPurgeTests : IDisposable
         Assert.Equal("http://stays.test/a.png", Assert.Single(Assert.Single(frontier.AllPages(new ConsentLedger(run))).Pictures).Url);
     }
 
+    [Theory]
+    [InlineData("drawing.test", "did you mean drawings.test (4 pages and pictures in RUNS/one, RUNS/two)?")]
+    [InlineData("www.drawings.test", "did you mean drawings.test (4 pages and pictures in RUNS/one, RUNS/two)?")]
+    [InlineData("elsewhere.example", "there are 3 hosts: drawings.test (4 pages and pictures in RUNS/one, RUNS/two), cdn.example.net (1 pages and pictures in STORE/style/v1/data.jsonl), notes.test (1 pages and pictures in RUNS/one)")]
+    [InlineData("https://drawings.test/b/x.html", "of its host drawings.test there are 4 addresses, the likest http://drawings.test/b/1, http://drawings.test/b/2, http://drawings.test/")]
+    public async Task Of_an_address_that_no_run_knows_it_says_which_there_are(string target, string said)
+    {
+        var (one, two) = (RunAt("runs/one"), RunAt("runs/two"));
+        RunDirectory.WriteLines(one.File(StageName.Crawl, "pages.jsonl"), new[] { PageOf("http://drawings.test/", new string('a', 64)) with { Pictures = [new() { Url = "http://drawings.test/b/1", BlobHash = new string('e', 64) }, new() { Url = "http://lost.test/1" }] }, PageOf("http://notes.test/", new string('b', 64)) });
+        using (var frontier = Frontier.Open(two.File(StageName.Crawl, "frontier.db"), "k")) // a crawl that was cut off
+        {
+            frontier.Commit(() =>
+            {
+                Put(frontier, PageOf("http://drawings.test/b/2", new string('c', 64)));
+                Put(frontier, PageOf("http://drawings.test/c", new string('d', 64)));
+                frontier.AddDropped(new(new Uri("http://refused.test/"), UrlKind.Page, 1, 0.5), new("robots-denied"));
+            });
+        }
+        RunDirectory.WriteJson(folder.File("runs/store/style/versions.json"), new[] { new StoredAdapter { Name = "style", Version = 1, State = "champion", Sha256 = new string('b', 64), AdapterId = "a1", ReportId = "r1", Base = "pocket", Run = "runs/b", Why = "all gates hold", StoredAt = DateTimeOffset.UnixEpoch } });
+        RunDirectory.WriteLines(folder.File("runs/store/style/v1/data.jsonl"), new[] { new DataRow("http://cdn.example.net/a.png", null, null, new string('a', 64), "x", Split.Train) });
+        foreach (var dry in new[] { true, false })
+        {
+            var (code, output) = await LoraAsync(["consent", "purge", target, "--runs-dir", folder.File("runs"), .. dry ? (string[])["--dry-run"] : []]);
+            Assert.Equal((0, said.Replace("RUNS", folder.File("runs"), StringComparison.Ordinal).Replace("STORE", folder.File("runs/store"), StringComparison.Ordinal)), (code, output.Split(Environment.NewLine)[^2]));
+        }
+        Assert.EndsWith($"in 2 runs or in the store; it will not be fetched for them again{Environment.NewLine}", (await LoraAsync("consent", "purge", target, "--runs-dir", folder.File("runs"))).Output, StringComparison.Ordinal); // it was withdrawn before
+    }
+
     [Fact]
     public async Task What_is_neither_address_nor_host_is_refused()
     {

@@ -199,7 +199,7 @@ internal static class CrawlBench
         private readonly Option<double> crawlDelay = Number("--crawl-delay", "Pause in seconds that robots.txt asks for", 3600);
         private readonly Option<double> delay = Number("--delay", "Pause in seconds between requests to a host, as crawl.delay_seconds", 3600);
 
-        private readonly Option<double> speedup = new("--speedup") { Description = "Let time pass so many times as fast, 1 to 1000, to play hours of pauses and latencies in minutes; adds the pages a day that this comes to", HelpName = "X", DefaultValueFactory = _ => 1 };
+        private readonly Option<double> speedup = Number("--speedup", "Let time pass so many times as fast, 1 to 1000, to play hours of pauses and latencies in minutes; adds the pages a day that this comes to", 1000, 1);
 
         public static IEnumerable<string> Arguments(WebShape shape) => new (string, double)[]
         {
@@ -219,18 +219,20 @@ internal static class CrawlBench
             TrapRate = parsed.GetValue(traps),
             CrawlDelay = parsed.GetValue(crawlDelay),
             Pause = parsed.GetValue(delay),
-            Speedup = Math.Clamp(parsed.GetValue(speedup), 1, 1000),
+            Speedup = parsed.GetValue(speedup),
         };
 
         private static Option<int> Whole(string name, string description, int otherwise, int least, int most) => BenchCommand.Number(name, description, otherwise, least, most);
 
-        private static Option<double> Number(string name, string description, double most)
+        // Not given, it is the least.
+        private static Option<double> Number(string name, string description, double most, double least = 0)
         {
-            var option = new Option<double>(name) { Description = description, HelpName = "X" };
+            var option = new Option<double>(name) { Description = description, HelpName = "X", DefaultValueFactory = _ => least };
             option.Validators.Add(r =>
             {
-                if (r.Errors.Any() || r.GetValueOrDefault<double>() is >= 0 and var value && value <= most) return;
-                r.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} takes a number from 0 to {most}."));
+                if (r.Errors.Any()) return;
+                var value = r.GetValueOrDefault<double>();
+                if (!(value >= least && value <= most)) r.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} {value}: it takes a number from {least} to {most}."));
             });
             return option;
         }

@@ -13,9 +13,11 @@ public sealed class DemoCommandTests(FinishedLine line) : FinishedLineTests(line
     {
         var place = Line.Copy(Folder.File("copy"));
         Assert.False(RunDirectory.ReadJson<Report>(Path.Combine(place, "runs", FinishedLine.Name, "6-evaluate", "report.json")).Passed); // twelve steps
-        await using var demo = LoraProcess.Start(["demo", .. Line.Recipe(place).Skip(1), "--set", "deploy.require_passed=true", "--json"]);
+        string[] arguments = ["demo", .. Line.Recipe(place).Skip(1), "--set", "deploy.require_passed=true", "--json"];
+        var named = Array.FindIndex(arguments, a => a.StartsWith("deploy.store=", StringComparison.Ordinal));
+        await using var demo = LoraProcess.Start([.. arguments[..(named - 1)], .. arguments[(named + 1)..]]);
         Assert.True(await demo.EndAsync() == (int)ExitCode.Refused, demo.Text);
-        var store = new AdapterStore(Path.Combine(place, "store"));
+        var store = new AdapterStore(Path.Combine(place, "runs", "store")); // among the runs, since none is named
         Assert.Equal("candidate", Assert.Single(store.Versions(FinishedLine.Name)).State);
         Assert.Contains($"lora: tiny version 1 is not in service: it is a candidate whose gates do not all hold", demo.Text);
         Assert.Contains($"lora adapters promote tiny --version 1 --store {store.Folder} --force puts it in service anyway.", demo.Text);

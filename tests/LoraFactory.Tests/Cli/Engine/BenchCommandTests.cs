@@ -102,11 +102,15 @@ public sealed class BenchCommandTests
     [InlineData("--reps 0", "train", "--reps", "0")]
     [InlineData("--mb", "load", "--mb", "20")]
     [InlineData("huge", "train", "--dims", "huge")]
+    [InlineData("--speedup 1001: it takes a number from 1 to 1000.", "crawl", "--speedup", "1001")]
+    [InlineData("--speedup 0.5: it takes a number from 1 to 1000.", "web", "--speedup", "0.5")]
+    [InlineData("--speedup NaN: it takes a number from 1 to 1000.", "web", "--speedup", "NaN")]
+    [InlineData("--traps 2: it takes a number from 0 to 1.", "crawl", "--traps", "2")]
     public async Task What_cannot_be_measured_is_a_wrong_use(string named, params string[] args)
     {
         var (code, text, error) = await Run(args);
         Assert.Equal(2, code);
         Assert.Empty(text);
-        Assert.Contains(named.Split(' ')[0], error, StringComparison.Ordinal);
+        Assert.Contains(named.EndsWith('.') ? named : named.Split(' ')[0], error, StringComparison.Ordinal);
     }
 }

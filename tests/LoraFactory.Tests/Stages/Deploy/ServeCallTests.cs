@@ -14,8 +14,10 @@ public sealed class ServeCallTests
     [Fact]
     public void Only_what_is_not_usual_is_said()
     {
-        Assert.Equal("lora serve", $"{new ServeCall(new(), new DeployOptions().Port)}");
-        Assert.Equal("lora serve --base 'my models/base' --threads 2", $"{new ServeCall(new() { Base = new() { Model = "my models/base" }, Resources = new() { Threads = 2 } }, 7860)}");
+        var usual = RecipeReading.Empty.Among(RunDirectory.Usual).Recipe;
+        Assert.Equal("lora serve", $"{new ServeCall(usual, new DeployOptions().Port)}");
+        Assert.Equal("lora serve --base 'my models/base' --threads 2", $"{new ServeCall(usual with { Base = new() { Model = "my models/base" }, Resources = new() { Threads = 2 } }, 7860)}");
+        Assert.Equal("lora serve --store 'my runs/store'", $"{new ServeCall(RecipeReading.Empty.Among("my runs").Recipe, new DeployOptions().Port)}");
     }
 
     [Fact]

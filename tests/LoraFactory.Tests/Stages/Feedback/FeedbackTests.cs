@@ -80,6 +80,24 @@ public sealed class FeedbackTests : IDisposable
     }
 
     [Fact]
+    public async Task The_store_lies_among_the_runs_unless_another_is_named()
+    {
+        File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\n");
+        using (var store = new FeedbackStore(FeedbackStore.PathIn(folder.File("runs/store")))) Rate(store, 1, 0.25);
+        using (var store = new FeedbackStore(FeedbackStore.PathIn(folder.File("other")))) Rate(store, 1, 0.75);
+        string[] call = ["feedback", folder.File("style.yaml"), "--runs-dir", folder.File("runs")];
+        async Task<string> Say(params string[] more)
+        {
+            using var output = new StringWriter();
+            Assert.Equal(0, await CommandLine.RunAsync([.. call, .. more], output, output, TestContext.Current.CancellationToken));
+            return output.ToString();
+        }
+
+        Assert.Contains("1 rating, 0.25", await Say());
+        Assert.Contains("1 rating, 0.75", await Say("--set", $"deploy.store={folder.File("other")}"));
+    }
+
+    [Fact]
     public async Task One_rating_has_no_interval()
     {
         File.WriteAllText(folder.File("style.yaml"), "name: style\nseed:\n  topic: ink\n  urls: [http://a.test/]\n");
