@@ -18,14 +18,48 @@ public sealed record RecordConsent(string Record, Consent Consent);
 public sealed record Withdrawal(string Target, DateTimeOffset At)
 {
     /// <summary>Does it cover this address? http and https of an address are one.</summary>
-    public bool Covers(string address)
+    public bool Covers(string address) => new Withdrawals([this]).Of(address) is not null;
+}
+
+/// <summary>Withdrawals, found by address without a look at each: of many, the one of the address itself before one of a folder above it, hosts last.</summary>
+public sealed class Withdrawals
+{
+    private readonly Dictionary<string, Withdrawal> addresses = new(StringComparer.Ordinal), hosts = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Holds these; of two of the same target the first.</summary>
+    public Withdrawals(IEnumerable<Withdrawal> entries)
     {
-        if (Target.Contains("://", StringComparison.Ordinal))
+        foreach (var entry in entries) Add(entry);
+    }
+
+    /// <summary>Adds an entry; false where its target is there.</summary>
+    public bool Add(Withdrawal entry) =>
+        entry.Target.Contains("://", StringComparison.Ordinal) ? addresses.TryAdd(WithoutScheme(entry.Target), entry) : hosts.TryAdd(entry.Target, entry);
+
+    /// <summary>The entry that covers an address, null where none does.</summary>
+    public Withdrawal? Of(string address)
+    {
+        var end = address.IndexOf('#', StringComparison.Ordinal);
+        return (addresses.Count > 0 ? OfAddress(WithoutScheme(end < 0 ? address : address[..end])) : null) ?? (hosts.Count > 0 ? OfHost(address) : null);
+    }
+
+    private Withdrawal? OfAddress(string plain)
+    {
+        if (addresses.TryGetValue(plain, out var found)) return found;
+        var above = addresses.GetAlternateLookup<ReadOnlySpan<char>>();
+        for (var slash = plain.LastIndexOf('/'); slash >= 0; slash = slash == 0 ? -1 : plain.LastIndexOf('/', slash - 1))
+            if (above.TryGetValue(plain.AsSpan(0, slash + 1), out found)) return found;
+        return null;
+    }
+
+    private Withdrawal? OfHost(string address)
+    {
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var url)) return null;
+        for (var name = url.Host; ; name = name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..])
         {
-            var (plain, target) = (WithoutScheme(address.Split('#')[0]), WithoutScheme(Target));
-            return plain == target || (target.EndsWith('/') && plain.StartsWith(target, StringComparison.Ordinal));
+            if (hosts.TryGetValue(name, out var found)) return found;
+            if (!name.Contains('.', StringComparison.Ordinal)) return null;
         }
-        return Uri.TryCreate(address, UriKind.Absolute, out var url) && (url.Host.Equals(Target, StringComparison.OrdinalIgnoreCase) || url.Host.EndsWith("." + Target, StringComparison.OrdinalIgnoreCase));
     }
 
     private static string WithoutScheme(string address) =>
@@ -37,25 +71,28 @@ public sealed class ConsentLedger
 {
     private readonly string path;
     private readonly List<Withdrawal> withdrawals;
+    private readonly Withdrawals byAddress;
 
     /// <summary>The ledger of a run.</summary>
     public ConsentLedger(RunDirectory run)
     {
         path = Path.Combine(run.Path, "consent.jsonl");
         withdrawals = File.Exists(path) ? [.. RunDirectory.ReadLines<Withdrawal>(path)] : [];
+        byAddress = new(withdrawals);
     }
 
     /// <summary>Its entries, oldest first.</summary>
     public IReadOnlyList<Withdrawal> Entries => withdrawals;
 
     /// <summary>The entry that covers an address, null where none does.</summary>
-    public Withdrawal? Of(string address) => withdrawals.Find(w => w.Covers(address));
+    public Withdrawal? Of(string address) => byAddress.Of(address);
 
-    /// <summary>Adds an entry; one that is there keeps its time.</summary>
-    public void Add(Withdrawal entry)
+    /// <summary>Adds entries; one that is there keeps its time.</summary>
+    public void Add(IEnumerable<Withdrawal> entries)
     {
-        if (withdrawals.Exists(w => w.Target == entry.Target)) return;
-        withdrawals.Add(entry);
+        var added = entries.Where(byAddress.Add).ToList();
+        if (added.Count == 0) return;
+        withdrawals.AddRange(added);
         RunDirectory.WriteLines(path, withdrawals);
     }
 }

@@ -52,17 +52,17 @@ public static class ConsentPurge
     private static readonly EnumerationOptions Below = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
 
     /// <summary>
-    /// Removes what <paramref name="withdrawal"/> covers; with <paramref name="dry"/> only counts it. The caller holds the run's lock. All is looked for first and
+    /// Removes what <paramref name="withdrawn"/> covers; with <paramref name="dry"/> only counts it. The caller holds the run's lock. All is looked for first and
     /// then removed from the end of the line on, pages and bytes last: what is cut off finds the same again when it is repeated.
     /// </summary>
     /// <param name="run">The run.</param>
-    /// <param name="withdrawal">What may not be used any more.</param>
+    /// <param name="withdrawn">What may not be used any more.</param>
     /// <param name="frontier">Knows the crawl's frontier.</param>
     /// <param name="cache">Folder of what was encoded of samples, which runs may share; it goes as a whole where anything was found.</param>
     /// <param name="dry">Only count.</param>
-    public static PurgedRun Apply(RunDirectory run, Withdrawal withdrawal, FrontierPurge frontier, string cache, bool dry)
+    public static PurgedRun Apply(RunDirectory run, Withdrawals withdrawn, FrontierPurge frontier, string cache, bool dry)
     {
-        var found = new PurgeFinds(withdrawal);
+        var found = new PurgeFinds(withdrawn);
         var frontiers = Folders(run, StageName.Crawl).Select(f => Path.Combine(f, "frontier.db")).ToList();
         var unread = frontiers.Where(path => !frontier(path, found, dry: true)).ToList();
         Each<Page>(run, StageName.Crawl, "pages.jsonl", found.Left, write: false);

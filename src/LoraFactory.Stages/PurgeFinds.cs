@@ -2,12 +2,12 @@ using LoraFactory.Flow;
 
 namespace LoraFactory.Stages;
 
-/// <summary>What is found of a withdrawal in a run, and the bytes that are named without it.</summary>
-/// <param name="withdrawal">What may not be used any more.</param>
-public sealed class PurgeFinds(Withdrawal withdrawal)
+/// <summary>What is found of withdrawals in a run, and the bytes that are named without it.</summary>
+/// <param name="withdrawn">What may not be used any more.</param>
+public sealed class PurgeFinds(Withdrawals withdrawn)
 {
     /// <summary>What is looked for.</summary>
-    public Withdrawal Withdrawal { get; } = withdrawal;
+    public Withdrawals Withdrawn { get; } = withdrawn;
 
     /// <summary>URLs of pages that go.</summary>
     public HashSet<string> Pages { get; } = new(StringComparer.Ordinal);
@@ -36,14 +36,14 @@ public sealed class PurgeFinds(Withdrawal withdrawal)
     /// <summary>What stays of a page, null where all of it goes; what is found is kept here.</summary>
     public Page? Left(Page page)
     {
-        if (Withdrawal.Covers(page.Url) || Withdrawal.Covers(page.FinalUrl))
+        if (Covers(page.Url) || Covers(page.FinalUrl))
         {
             Pages.Add(page.Url);
             PageIds.Add(page.Id);
             Gone.UnionWith(page.Pictures.Select(p => p.BlobHash).OfType<string>());
             return null;
         }
-        var left = page.Pictures.Where(p => !Withdrawal.Covers(p.Url)).ToList();
+        var left = page.Pictures.Where(p => !Covers(p.Url)).ToList();
         Named.UnionWith(left.Select(p => p.BlobHash).Concat([page.BlobHash, page.SentHash]).OfType<string>());
         if (left.Count == page.Pictures.Count) return page;
         foreach (var gone in page.Pictures.Except(left))
@@ -81,7 +81,10 @@ public sealed class PurgeFinds(Withdrawal withdrawal)
     }
 
     /// <summary>Whether an address is covered, or is that of a page that goes since it led to such a one.</summary>
-    public bool IsGone(string address) => Withdrawal.Covers(address) || Pages.Contains(address);
+    public bool IsGone(string address) => Covers(address) || Pages.Contains(address);
+
+    /// <summary>Whether an address may not be used any more.</summary>
+    public bool Covers(string address) => Withdrawn.Of(address) is not null;
 
     /// <summary>Takes over what was found elsewhere.</summary>
     public void Add(PurgeFinds other)

@@ -23,7 +23,7 @@ public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to 
         command.SetAction(async (parsed, token) =>
         {
             var (given, anew) = (parsed.GetValue(subject)!, parsed.GetValue(rescore));
-            var run = anew && !File.Exists(given) ? LineageCommand.Open(given) : null;
+            var run = anew && !File.Exists(given) ? LineageCommand.Open(given, parsed.GetValue(runs)!) : null;
             var place = run is null ? parsed.GetValue(runs)! : Path.GetDirectoryName(run.Path)!;
             var reading = RecipeReader.Read(run is null ? given : Path.Combine(run.Path, "recipe.yaml"), parsed.GetValue(sets)).Among(place);
             var recipe = reading.OrThrow();
@@ -41,11 +41,12 @@ public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to 
     private static Command Report(CommandWorld world)
     {
         var run = new Argument<string>("RUN") { Description = "The run's directory, or its name below runs/" };
+        var runs = LineageCommand.RunsOption();
         var json = ResultLines.Option("One JSON line on the standard output");
-        var command = new Command("report", "Write a page of what clean dropped: counts, examples and pictures by rule, every signal with its threshold") { run, json };
+        var command = new Command("report", "Write a page of what clean dropped: counts, examples and pictures by rule, every signal with its threshold") { run, runs, json };
         command.SetAction((parsed, token) => Task.Run(() =>
         {
-            var directory = LineageCommand.Open(parsed.GetValue(run)!);
+            var directory = LineageCommand.Open(parsed.GetValue(run)!, parsed.GetValue(runs)!);
             var options = RecipeReader.Read(Path.Combine(directory.Path, "recipe.yaml")).OrThrow().Clean;
             var path = CleanReportPage.Write(directory, options, token);
             ResultLines.Of(world, parsed).Write(new { Report = path }, path);

@@ -26,12 +26,13 @@ public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to 
     private static Command Status(CommandWorld world)
     {
         var run = Run();
+        var runs = LineageCommand.RunsOption();
         var watch = new Option<bool>("--watch") { Description = "Print it anew every two seconds until the crawl ends" };
         var json = ResultLines.Option("One JSON line, with --watch one each time");
-        var command = new Command("status", "Say how a crawl stands: pages, time left, outcomes by status and host, what was dropped and why") { run, watch, json };
+        var command = new Command("status", "Say how a crawl stands: pages, time left, outcomes by status and host, what was dropped and why") { run, watch, runs, json };
         command.SetAction(async (parsed, token) =>
         {
-            var (directory, results) = (LineageCommand.Open(parsed.GetValue(run)!), ResultLines.Of(world, parsed));
+            var (directory, results) = (LineageCommand.Open(parsed.GetValue(run)!, parsed.GetValue(runs)!), ResultLines.Of(world, parsed));
             while (true)
             {
                 var status = CrawlStatus.Of(directory) ?? throw new LoraException($"{directory.Path} has no crawl that could be looked at: lora crawl RECIPE begins one.", ExitCode.BadUsage);
@@ -49,11 +50,12 @@ public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to 
     private static Command Hold(CommandWorld world, string name, bool pause, string effect)
     {
         var run = Run();
+        var runs = LineageCommand.RunsOption();
         var json = ResultLines.Option("One JSON line");
-        var command = new Command(name, effect) { run, json };
+        var command = new Command(name, effect) { run, runs, json };
         command.SetAction(parsed =>
         {
-            var directory = AtWork(parsed.GetValue(run)!);
+            var directory = AtWork(parsed.GetValue(run)!, parsed.GetValue(runs)!);
             var was = CrawlPause.IsOn(directory);
             if (pause) CrawlPause.Begin(directory);
             else CrawlPause.End(directory);
@@ -64,9 +66,9 @@ public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to 
         return command;
     }
 
-    private static RunDirectory AtWork(string name)
+    private static RunDirectory AtWork(string name, string runs)
     {
-        var run = LineageCommand.Open(name);
+        var run = LineageCommand.Open(name, runs);
         if (RunLock.IsHeld(run) && CrawlStatus.Of(run) is { IsOver: false }) return run;
         throw new LoraException($"no crawl is at work in {run.Path}. One that was stopped goes on when the same lora crawl or lora run is given again.", ExitCode.BadUsage);
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using LoraFactory.Cli.Commands;
 using LoraFactory.Cli.Engine.Bench;
 using LoraFactory.Flow;
 
@@ -23,17 +24,12 @@ public sealed class BenchCommand : ICommandFile
     private static Command Train(CommandWorld world)
     {
         var dims = OneOf("--dims", "tiny (9 M weights), sd15 (860 M) or pocket", BenchModels.Names);
-        var batch = Number("--batch", "Pictures a step; 0: 4 for tiny, 1 for sd15, 8 for pocket", 0, 0, 1024);
-        var latent = Number("--latent", "Side of the latents, a multiple of 8; 0: 32 for tiny, 16 for sd15, the model's own for pocket", 0, 0, 256);
-        latent.Validators.Add(r =>
-        {
-            if (r.Errors.Any() || r.GetValueOrDefault<int>() % 8 == 0) return;
-            r.AddError("--latent takes a multiple of 8.");
-        });
-        var rank = Number("--rank", "Rank of the adapter", 8, 1, 1024);
+        var batch = NumberOption.Of("--batch", "Pictures a step; 0: 4 for tiny, 1 for sd15, 8 for pocket", 0, 0, 1024);
+        var latent = NumberOption.Of("--latent", "Side of the latents, a multiple of 8; 0: 32 for tiny, 16 for sd15, the model's own for pocket", 0, 0, 256, 8);
+        var rank = NumberOption.Of("--rank", "Rank of the adapter", 8, 1, 1024);
         var targets = OneOf("--targets", "Layers that carry it, as train.targets", ["attention", "attention-ff", "all"]);
-        var steps = Number("--steps", "Steps of one timed run", 1, 1, 100_000);
-        var checkpointing = Number("--ckpt", "1 recomputes activations in the backward pass", 0, 0, 1);
+        var steps = NumberOption.Of("--steps", "Steps of one timed run", 1, 1, 100_000);
+        var checkpointing = NumberOption.Of("--ckpt", "1 recomputes activations in the backward pass", 0, 0, 1);
         return Bench(world, "train", "Steps a second of LoRA training on random weights", [dims, batch, latent, rank, targets, steps, checkpointing], (parsed, settings) =>
             TrainBench.Run(new(parsed.GetValue(dims)!, parsed.GetValue(batch), parsed.GetValue(latent), parsed.GetValue(rank), parsed.GetValue(steps), parsed.GetValue(checkpointing) == 1, parsed.GetValue(targets)!), settings));
     }
@@ -42,17 +38,17 @@ public sealed class BenchCommand : ICommandFile
     {
         var part = OneOf("--part", "pocket: pictures of the pocket model; unet, vae: one pass at Stable Diffusion 1.5's dimensions", ["pocket", "unet", "vae"]);
         var dims = OneOf("--dims", "Dimensions of --part unet", ["sd15", "tiny"]);
-        var batch = Number("--batch", "Pictures at a time", 1, 1, 64);
-        var latent = Number("--latent", "Side of the latents, for unet and vae", 32, 4, 256);
-        var steps = Number("--steps", "Sampling steps, for pocket", 20, 1, 1000);
+        var batch = NumberOption.Of("--batch", "Pictures at a time", 1, 1, 64);
+        var latent = NumberOption.Of("--latent", "Side of the latents, for unet and vae", 32, 4, 256);
+        var steps = NumberOption.Of("--steps", "Sampling steps, for pocket", 20, 1, 1000);
         return Bench(world, "draw", "Pictures a second", [part, dims, batch, latent, steps], (parsed, settings) =>
             DrawBench.Run(new(parsed.GetValue(part)!, parsed.GetValue(dims)!, parsed.GetValue(batch), parsed.GetValue(latent), parsed.GetValue(steps)), settings));
     }
 
     private static Command Embed(CommandWorld world)
     {
-        var batch = Number("--batch", "Texts at a time", 64, 1, 1024);
-        var length = Number("--length", "Tokens of a text", 64, 2, 512);
+        var batch = NumberOption.Of("--batch", "Texts at a time", 64, 1, 1024);
+        var length = NumberOption.Of("--length", "Tokens of a text", 64, 2, 512);
         var part = OneOf("--part", "minilm: an encoder of MiniLM's dimensions, random weights; pocket: the project's own, --length in words", ["minilm", "pocket"]);
         return Bench(world, "embed", "Texts a second through a text encoder", [part, batch, length], (parsed, settings) => parsed.GetValue(part) == "pocket"
             ? EmbedBench.Pocket(parsed.GetValue(batch), parsed.GetValue(length), settings) : EmbedBench.Run(parsed.GetValue(batch), parsed.GetValue(length), settings));
@@ -60,37 +56,32 @@ public sealed class BenchCommand : ICommandFile
 
     private static Command Operators(CommandWorld world)
     {
-        var rounds = Number("--rounds", "Rounds; the fastest counts", 15, 1, 1000);
-        var calls = Number("--calls", "Calls a round", 20_000, 1, 10_000_000);
+        var rounds = NumberOption.Of("--rounds", "Rounds; the fastest counts", 15, 1, 1000);
+        var calls = NumberOption.Of("--calls", "Calls a round", 20_000, 1, 10_000_000);
         return Bench(world, "ops", "Nanoseconds of single operators through the door", [rounds, calls], (parsed, settings) =>
             OperatorBench.Run(parsed.GetValue(rounds), parsed.GetValue(calls), settings));
     }
 
     private static Command Load(CommandWorld world)
     {
-        var size = Number("--mb", "Size of the file in MiB, a multiple of 16", 1024, 16, 65_536);
-        size.Validators.Add(r =>
-        {
-            if (r.Errors.Any() || r.GetValueOrDefault<int>() % 16 == 0) return;
-            r.AddError("--mb takes a multiple of 16.");
-        });
+        var size = NumberOption.Of("--mb", "Size of the file in MiB, a multiple of 16", 1024, 16, 65_536, 16);
         var path = new Option<string?>("--path") { Description = "Keep the file here and use it again; without it, a temporary file", HelpName = "FILE" };
         return Bench(world, "load", "GB a second of a safetensors file", [size, path], (parsed, settings) => LoadBench.Run(parsed.GetValue(size), parsed.GetValue(path), settings));
     }
 
     private static Command Clean(CommandWorld world)
     {
-        var documents = Number("--documents", "Generated pages of text, about 5 kB each", 5_000, 1, 1_000_000);
-        var signatures = Number("--signatures", "MinHash signatures searched for near duplicates, one in ten of them planted; 0: none", 1_000_000, 0, 50_000_000);
+        var documents = NumberOption.Of("--documents", "Generated pages of text, about 5 kB each", 5_000, 1, 1_000_000);
+        var signatures = NumberOption.Of("--signatures", "MinHash signatures searched for near duplicates, one in ten of them planted; 0: none", 1_000_000, 0, 50_000_000);
         return Bench(world, "clean", "Documents a CPU second of the text stages on one thread, and the search for near duplicates with its memory", [documents, signatures], (parsed, settings) =>
             CleanBench.Run(parsed.GetValue(documents), parsed.GetValue(signatures), settings));
     }
 
     private static Command Bench(CommandWorld world, string name, string description, Option[] options, Func<ParseResult, BenchSettings, JsonObject> run)
     {
-        var threads = Number("--threads", "Threads of one operator", 2, 1, 1024);
-        var repetitions = Number("--reps", "Timed runs; the fastest counts", 3, 1, 10_000);
-        var warm = Number("--warm", "Untimed runs before them", 1, 0, 1000);
+        var threads = NumberOption.Of("--threads", "Threads of one operator", 2, 1, 1024);
+        var repetitions = NumberOption.Of("--reps", "Timed runs; the fastest counts", 3, 1, 10_000);
+        var warm = NumberOption.Of("--warm", "Untimed runs before them", 1, 0, 1000);
         var command = new Command(name, description);
         foreach (var option in (Option[])[.. options, threads, repetitions, warm]) command.Options.Add(option);
         command.SetAction((parsed, token) => Task.Run(() =>
@@ -106,18 +97,6 @@ public sealed class BenchCommand : ICommandFile
     {
         var option = new Option<string>(name) { Description = description, DefaultValueFactory = _ => values[0] };
         option.AcceptOnlyFromAmong(values);
-        return option;
-    }
-
-    internal static Option<int> Number(string name, string description, int otherwise, int least, int most)
-    {
-        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
-        option.Validators.Add(r =>
-        {
-            if (r.Errors.Any()) return;
-            var value = r.GetValueOrDefault<int>();
-            if (value < least || value > most) r.AddError($"{name} {value}: it takes a whole number from {least} to {most}.");
-        });
         return option;
     }
 }

@@ -16,7 +16,7 @@ public sealed partial class Frontier
         if (!File.Exists(path)) return true;
         try
         {
-            var own = new PurgeFinds(finds.Withdrawal);
+            var own = new PurgeFinds(finds.Withdrawn);
             Look(path, own);
             if (!dry)
             {
@@ -53,7 +53,14 @@ public sealed partial class Frontier
 
     private void TakeOut(PurgeFinds finds)
     {
-        var (db, gone) = (tables.Db, new Refusal("withdrawn", finds.Withdrawal.Target));
+        var db = tables.Db;
+        Refusal Gone(params ReadOnlySpan<string> addresses)
+        {
+            foreach (var address in addresses)
+                if (finds.Withdrawn.Of(address) is { } entry) return new("withdrawn", entry.Target);
+            return new("withdrawn");
+        }
+
         Commit(() =>
         {
             var shown = new HashSet<long>();
@@ -64,17 +71,17 @@ public sealed partial class Frontier
                 if (left is not null) shown.UnionWith(left.Pictures.Select(KeyOf));
                 if (left is null)
                 {
-                    SetState(new(new Uri(page.Url), UrlKind.Page, page.Depth, 0), 2, gone);
+                    SetState(new(new Uri(page.Url), UrlKind.Page, page.Depth, 0), 2, Gone(page.Url, page.FinalUrl));
                     Sqlite.Run(db, "DELETE FROM page WHERE id = $id", ("$id", id));
                 }
                 else if (!ReferenceEquals(left, page)) Sqlite.Run(db, "UPDATE page SET json = $json WHERE id = $id", ("$id", id), ("$json", JsonSerializer.Serialize(left, CrawlJson.Default.Page)));
             }
             foreach (var (id, url, kind, state) in Sqlite.Rows(db, "SELECT id, url, kind, state FROM url", r => (Id: r.GetInt64(0), Url: r.GetString(1), Kind: (UrlKind)r.GetInt32(2), State: r.GetInt32(3)))
-                .Where(u => finds.Withdrawal.Covers(u.Url) || (u is { Kind: UrlKind.Picture, State: not 2 } && !shown.Contains(u.Id))).ToList())
+                .Where(u => finds.Covers(u.Url) || (u is { Kind: UrlKind.Picture, State: not 2 } && !shown.Contains(u.Id))).ToList())
             {
-                if (state != 2) SetState(new(new Uri(url), kind, 0, 0), 2, gone);
+                if (state != 2) SetState(new(new Uri(url), kind, 0, 0), 2, Gone(url));
                 Sqlite.Run(db, "DELETE FROM picture WHERE id = $id", ("$id", id));
-                if (!finds.Withdrawal.Covers(url)) Sqlite.Run(db, "DELETE FROM url WHERE id = $id", ("$id", id));
+                if (!finds.Covers(url)) Sqlite.Run(db, "DELETE FROM url WHERE id = $id", ("$id", id));
             }
         });
         visits.Clear(); // what a killed crawl fetched and did not record may be of it: that is asked for again

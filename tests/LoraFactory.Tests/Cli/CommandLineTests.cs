@@ -31,6 +31,32 @@ public sealed class CommandLineTests : IDisposable
         Assert.DoesNotContain("System.", error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--pages abc: it takes a whole number from 1 to", "bench", "crawl", "--pages", "abc")]
+    [InlineData("--mb 17: it takes a multiple of 16 from 16 to", "bench", "load", "--mb", "17")]
+    [InlineData("--max-age NaN: it takes a number from 0 to 8760", "consent", "check", "--max-age", "NaN")]
+    public async Task A_number_out_of_range_is_refused_with_the_range(string words, params string[] args)
+    {
+        var (code, _, error) = await Run(args);
+        Assert.Equal((int)ExitCode.BadUsage, code);
+        Assert.Contains(words, error, StringComparison.Ordinal);
+        Assert.Equal(2, error.Trim().Split('\n').Length);
+    }
+
+    [Theory]
+    [InlineData("lineage", "night")]
+    [InlineData("crawl", "status", "night")]
+    [InlineData("crawl", "pause", "night")]
+    [InlineData("clean", "report", "night")]
+    [InlineData("clean", "night", "--rescore")]
+    [InlineData("consent", "check", "night")]
+    public async Task A_run_is_looked_for_where_the_runs_are(params string[] args)
+    {
+        var (code, _, error) = await Run([.. args, "--runs-dir", folder]);
+        Assert.Equal((int)ExitCode.BadUsage, code);
+        Assert.Contains(Path.Combine(folder, "night"), error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_hint_names_the_whole_command()
     {

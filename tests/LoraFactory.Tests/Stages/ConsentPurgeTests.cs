@@ -226,7 +226,7 @@ public sealed class ConsentPurgeTests : IDisposable
     public void Pages_that_are_written_down_leave_out_what_the_run_has_withdrawn()
     {
         var run = RunAt("runs/one");
-        new ConsentLedger(run).Add(new("gone.test", default));
+        new ConsentLedger(run).Add([new("gone.test", default)]);
         using var frontier = Frontier.Open(run.File(StageName.Crawl, "frontier.db"), "k");
         frontier.Commit(() =>
         {

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Runtime;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using LoraFactory.Cli.Commands;
 using LoraFactory.Cli.Engine.Bench.Web;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Crawl;
@@ -222,19 +223,9 @@ internal static class CrawlBench
             Speedup = parsed.GetValue(speedup),
         };
 
-        private static Option<int> Whole(string name, string description, int otherwise, int least, int most) => BenchCommand.Number(name, description, otherwise, least, most);
+        private static Option<int> Whole(string name, string description, int otherwise, int least, int most) => NumberOption.Of(name, description, otherwise, least, most);
 
         // Not given, it is the least.
-        private static Option<double> Number(string name, string description, double most, double least = 0)
-        {
-            var option = new Option<double>(name) { Description = description, HelpName = "X", DefaultValueFactory = _ => least };
-            option.Validators.Add(r =>
-            {
-                if (r.Errors.Any()) return;
-                var value = r.GetValueOrDefault<double>();
-                if (!(value >= least && value <= most)) r.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} {value}: it takes a number from {least} to {most}."));
-            });
-            return option;
-        }
+        private static Option<double> Number(string name, string description, double most, double least = 0) => NumberOption.Of(name, description, least, least, most, helpName: "X");
     }
 }

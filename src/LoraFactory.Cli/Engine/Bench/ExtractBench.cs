@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using LoraFactory.Cli.Commands;
 using LoraFactory.Flow;
 using LoraFactory.Pages.Html;
 using LoraFactory.Stages.Train;
@@ -18,16 +19,9 @@ internal static class ExtractBench
     /// <summary>The command.</summary>
     public static Command Command(CommandWorld world)
     {
-        var pages = new Option<int>("--pages") { Description = "Pages of each kind", DefaultValueFactory = _ => 200, HelpName = "N" };
-        var seed = new Option<int>("--seed") { Description = "Seed of the pages: the same pages again each time", DefaultValueFactory = _ => 1, HelpName = "N" };
-        var rounds = new Option<int>("--rounds") { Description = "Times that all pages are read; the round with the least CPU seconds counts", DefaultValueFactory = _ => 40, HelpName = "N" };
-        foreach (var option in (Option<int>[])[pages, seed, rounds])
-        {
-            option.Validators.Add(r =>
-            {
-                if (!r.Errors.Any() && r.GetValueOrDefault<int>() is < 1 or > 1_000_000) r.AddError($"{option.Name} takes a whole number from 1 to 1000000.");
-            });
-        }
+        var pages = NumberOption.Of("--pages", "Pages of each kind", 200, 1, 1_000_000);
+        var seed = NumberOption.Of("--seed", "Seed of the pages: the same pages again each time", 1, 1, 1_000_000);
+        var rounds = NumberOption.Of("--rounds", "Times that all pages are read; the round with the least CPU seconds counts", 40, 1, 1_000_000);
         var command = new Command("extract", "Pages a CPU second of reading main text, links and figures") { pages, seed, rounds };
         command.SetAction((parsed, token) => Task.Run(() =>
         {

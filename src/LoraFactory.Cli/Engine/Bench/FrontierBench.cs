@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using LoraFactory.Cli.Commands;
 using LoraFactory.Flow;
 using LoraFactory.Stages.Crawl;
 using LoraFactory.Stages.Train;
@@ -16,7 +17,7 @@ internal static class FrontierBench
     /// <summary>The command.</summary>
     public static Command Command(CommandWorld world)
     {
-        var urls = BenchCommand.Number("--urls", "URLs to queue", 1_000_000, 1000, 100_000_000);
+        var urls = NumberOption.Of("--urls", "URLs to queue", 1_000_000, 1000, 100_000_000);
         var command = new Command("frontier", "Queue URLs and take rounds of them: memory, size on disk, URLs a second") { urls };
         command.SetAction((parsed, token) => Task.Run(() =>
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
+using LoraFactory.Cli.Commands;
 using LoraFactory.Flow;
 using LoraFactory.Images;
 using LoraFactory.Stages.Clean;
@@ -21,11 +22,11 @@ internal static partial class PictureBench
     /// <summary>The command.</summary>
     public static Command Command(CommandWorld world)
     {
-        var count = BenchCommand.Number("--pictures", "Files decoded", 1000, 1, 1_000_000);
-        var different = BenchCommand.Number("--different", "Of these so many are different", 64, 1, 10_000);
-        var hashes = BenchCommand.Number("--hashes", "Random hashes searched for near ones, one in ten of them planted; 0: none", 100_000, 0, 10_000_000);
-        var processes = BenchCommand.Number("--processes", "Decoding processes", 2, 1, 64);
-        var seed = BenchCommand.Number("--seed", "Seed of the pictures: the same ones again each time", 1, 0, int.MaxValue);
+        var count = NumberOption.Of("--pictures", "Files decoded", 1000, 1, 1_000_000);
+        var different = NumberOption.Of("--different", "Of these so many are different", 64, 1, 10_000);
+        var hashes = NumberOption.Of("--hashes", "Random hashes searched for near ones, one in ten of them planted; 0: none", 100_000, 0, 10_000_000);
+        var processes = NumberOption.Of("--processes", "Decoding processes", 2, 1, 64);
+        var seed = NumberOption.Of("--seed", "Seed of the pictures: the same ones again each time", 1, 0, int.MaxValue);
         var like = new Option<string>("--like") { Description = "photo: 1024×768 with detail of every size, JPEG of quality 85; smooth: the peers' pictures, 640×480 to 800×600 without fine detail, quality 88", DefaultValueFactory = _ => "photo" };
         like.AcceptOnlyFromAmong("photo", "smooth");
         var command = new Command("pictures", "Pictures a CPU second of decoding, cutting and measuring, and the search for near ones") { count, different, like, hashes, processes, seed };

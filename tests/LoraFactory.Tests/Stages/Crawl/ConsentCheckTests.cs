@@ -1,0 +1,141 @@
+using System.Collections.Concurrent;
+using System.Text;
+using LoraFactory.Cli;
+using LoraFactory.Flow;
+using LoraFactory.Stages.Crawl;
+
+namespace LoraFactory.Tests.Stages.Crawl;
+
+/// <summary>lora consent check on a crawl of a small web that says other things the second time.</summary>
+public sealed class ConsentCheckTests : IDisposable
+{
+    private static readonly byte[] Dot = Convert.FromBase64String("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==");
+    private readonly TemporaryFolder folder = new();
+    private readonly ConcurrentDictionary<string, string> changed = new(StringComparer.Ordinal);
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public async Task What_has_opted_out_since_is_named_and_goes_and_what_says_nothing_stays()
+    {
+        await using var server = new LoopbackServer(AnswerAsync);
+        Assert.Equal(0, (await CrawlAsync(server)).Code);
+        var (code, output) = await CheckAsync();
+        Assert.Equal(0, code);
+        Assert.Contains("nothing has opted out", output, StringComparison.Ordinal);
+
+        changed["a.test/1"] = "200 OK\r\nX-Robots-Tag: noai"; // by its header
+        changed["a.test/2"] = "200 OK\r\nX-Meta: <meta name=robots content=noimageai>"; // by its markup
+        changed["a.test/3.png"] = "200 OK\r\nTDM-Reservation: 1"; // a picture by its own response, its page says nothing
+        changed["b.test/robots.txt"] = "200 OK\r\nX-Body: User-agent: *|Disallow: /1$";
+        changed["b.test/2"] = "404 Not Found";
+        changed["b.test/3"] = "500 Oops";
+        var before = server.Heads.Count;
+        Assert.Contains("nothing has opted out", (await CheckAsync()).Output, StringComparison.Ordinal); // what was said an hour ago holds
+        Assert.Equal(before, server.Heads.Count);
+
+        string[] out_ = ["http://a.test/1", "http://a.test/2", "http://a.test/3.png", "http://b.test/1"];
+        (code, output) = await CheckAsync("--max-age", "0", "--json");
+        Assert.Equal(0, code);
+        Assert.Equal(out_, output.Split('\n').Where(l => l.StartsWith('{')).Select(l => System.Text.Json.JsonDocument.Parse(l).RootElement.GetProperty("url").GetString()).Order(StringComparer.Ordinal));
+        Assert.Equal(8, Pages().Count);
+        var answers = RunDirectory.ReadLines<ConsentAnswer>(folder.File("runs/two/consent-check.jsonl")).GroupBy(a => a.Url).ToDictionary(g => g.Key, g => g.Last());
+        Assert.Equal(("refused", "x-robots-tag:noai"), (answers[out_[0]].Verdict, answers[out_[0]].Signal));
+        Assert.Equal(("refused", "robots-meta:noimageai"), (answers[out_[1]].Verdict, answers[out_[1]].Signal));
+        Assert.Equal(("refused", "tdmrep-header:tdm-reservation=1"), (answers[out_[2]].Verdict, answers[out_[2]].Signal));
+        Assert.Equal(("refused", "robots-denied"), (answers[out_[3]].Verdict, answers[out_[3]].Signal));
+        Assert.Equal("gone", answers["http://b.test/2"].Verdict);
+        Assert.Equal(("unanswered", "bad-status 500"), (answers["http://b.test/3"].Verdict, answers["http://b.test/3"].Signal));
+        Assert.Equal("silent", answers["http://a.test/3"].Verdict);
+
+        before = server.Heads.Count;
+        (code, output) = await CheckAsync("--purge");
+        Assert.Equal(0, code);
+        Assert.Equal(["/robots.txt", "/.well-known/tdmrep.json", "/3"], server.Heads.Skip(before).Select(h => h.Split(' ')[1])); // only what was left unanswered is asked again
+        Assert.Equal(["http://a.test/", "http://a.test/3", "http://b.test/", "http://b.test/2", "http://b.test/3"], Pages().Select(p => p.Url).Order(StringComparer.Ordinal));
+        Assert.DoesNotContain(Pages().SelectMany(p => p.Pictures), p => p.Url == "http://a.test/3.png");
+        Assert.Contains("http://b.test/1", File.ReadAllText(folder.File("runs/two/consent.jsonl")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_check_that_was_cut_off_asks_only_what_is_left()
+    {
+        await using var server = new LoopbackServer(AnswerAsync);
+        Assert.Equal(0, (await CrawlAsync(server)).Code);
+        Assert.Equal(0, (await CheckAsync()).Code);
+        var path = folder.File("runs/two/consent-check.jsonl");
+        var lines = File.ReadAllLines(path);
+        File.WriteAllText(path, string.Join('\n', lines.Take(5)) + "\n" + lines[5][..(lines[5].Length / 2)]);
+        var before = server.Heads.Count;
+        Assert.Equal(0, (await CheckAsync()).Code);
+        var asked = server.Heads.Skip(before).Count(h => !h.Contains("/robots.txt", StringComparison.Ordinal) && !h.Contains("/.well-known", StringComparison.Ordinal));
+        Assert.Equal(lines.Length - 5, asked);
+        Assert.Equal(lines.Length, File.ReadAllLines(path).Length);
+    }
+
+    [Fact]
+    public async Task A_host_that_answers_nothing_is_not_asked_for_all_of_its_pages()
+    {
+        await using var server = new LoopbackServer(AnswerAsync);
+        Assert.Equal(0, (await CrawlAsync(server)).Code);
+        for (var i = 1; i < 4; i++) changed[$"b.test/{i}"] = changed[$"b.test/{i}.png"] = "500 Oops";
+        changed["b.test/"] = "500 Oops";
+        var before = server.Heads.Count;
+        var (code, output) = await CheckAsync();
+        Assert.Equal(0, code);
+        Assert.Contains("unanswered", output, StringComparison.Ordinal);
+        Assert.Equal(3, server.Heads.Skip(before).Count(h => h.Contains("b.test", StringComparison.Ordinal) && !h.Contains("/robots.txt", StringComparison.Ordinal) && !h.Contains("/.well-known", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("10000")]
+    [InlineData("soon")]
+    public async Task An_age_out_of_range_is_refused(string age) => Assert.Equal(2, (await CheckAsync("--max-age", age)).Code);
+
+    private async Task<(int Code, string Output)> CrawlAsync(LoopbackServer server)
+    {
+        var recipe = folder.File("two.yaml");
+        File.WriteAllText(recipe, $"""
+            name: two
+            seed:
+              topic: drawings
+              expand_depth: 0
+              urls: ["http://a.test/", "http://b.test/"]
+            crawl:
+              user_agent: "tester (+https://example.org/bot)"
+              delay_seconds: 0
+              allow_private_hosts: [a.test, b.test]
+              resolve: ["a.test=127.0.0.1:{server.Port}", "b.test=127.0.0.1:{server.Port}"]
+            """);
+        return await LoraAsync("crawl", recipe, "--runs-dir", folder.File("runs"));
+    }
+
+    private Task<(int Code, string Output)> CheckAsync(params string[] more) => LoraAsync(["consent", "check", "--runs-dir", folder.File("runs"), "--store", folder.File("store"), .. more]);
+
+    private List<Page> Pages() => [.. RunDirectory.ReadLines<Page>(folder.File("runs/two/1-crawl/pages.jsonl"))];
+
+    private static async Task<(int Code, string Output)> LoraAsync(params string[] arguments)
+    {
+        using var output = new StringWriter();
+        return (await CommandLine.RunAsync(arguments, output, output), output.ToString());
+    }
+
+    // Four pages a host, three of them with a picture; what changed says how it begins, and what stands in place of or in its body.
+    private async Task AnswerAsync(string head, Stream stream, CancellationToken token)
+    {
+        var path = head.Split(' ')[1];
+        var host = head.Split('\n').First(l => l.StartsWith("Host:", StringComparison.OrdinalIgnoreCase))[5..].Trim();
+        var isText = path == "/robots.txt" || path.StartsWith("/.well-known", StringComparison.Ordinal);
+        var first = changed.GetValueOrDefault(host + path, isText ? "404 Not Found" : "200 OK");
+        var said = first.Split('\n').Select(l => l.Trim()).FirstOrDefault(l => l.StartsWith("X-", StringComparison.Ordinal) && !l.StartsWith("X-Robots", StringComparison.Ordinal))?.Split(": ", 2)[1].Replace('|', '\n') ?? "";
+        byte[] body = path.EndsWith(".png", StringComparison.Ordinal) ? [.. Dot, (byte)host[0], (byte)path[1]] : isText ? Encoding.ASCII.GetBytes(said)
+            : Encoding.ASCII.GetBytes($"<!doctype html>{said}<title>drawings of {Words(host + path)}</title><h1>drawings of {Words(host + path)}</h1>{string.Concat(Enumerable.Range(1, 3).Select(i => $"<a href=/{i}>drawings {i}</a>"))}{(path == "/" ? "" : $"<figure><img src={path}.png alt='drawing'></figure>")}");
+        var type = path.EndsWith(".png", StringComparison.Ordinal) ? "image/png" : isText ? "text/plain" : "text/html";
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {first}\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n"), token);
+        await stream.WriteAsync(body, token);
+    }
+
+    // near-identical pages are told apart by words
+    private static string Words(string address) => new[] { "a house by the lake", "three trees in deep snow", "one red boat at sea", "an old clock tower", "cats under the full moon", "keys of the harbour gate", "lamps on a long bridge", "mills beside the river" }[(address[0] - 'a') * 4 + (address[^1] == '/' ? 0 : address[^1] - '0')];
+}
