@@ -80,7 +80,7 @@ public sealed class CrawlCommand() : StageCommand(StageName.Crawl, "1: topic to 
             $"{status.State}: {status.Pages}/{status.MaxPages} pages, {status.Pictures} pictures, {status.Waiting} URLs waiting, {status.Deferred} deferred"
                 + (status.State == "crawling" ? string.Create(CultureInfo.InvariantCulture, $", {status.PagesPerSecond:0.##} pages/s") : "")
                 + (status.SecondsLeft is { } left ? $", about {TimeSpan.FromSeconds(left):d\\.hh\\:mm\\:ss} left".Replace("about 0.", "about ", StringComparison.Ordinal) : ""),
-            $"{status.RobotsDenied} denied by robots.txt, {status.OptedOut} opted out" + (status.SlowHosts > 0 ? $", {status.SlowHosts} hosts slow to answer" : ""),
+            $"{status.RobotsDenied} denied by robots.txt, {status.OptedOut} opted out" + (status.SlowHosts > 0 ? $", {status.SlowHosts} hosts slow to answer" : "") + (status.WaitsFor is { } waits ? $", {waits}" : ""),
             "outcomes: " + Counts(status.Outcomes),
             "dropped: " + Counts(status.Dropped),
         };

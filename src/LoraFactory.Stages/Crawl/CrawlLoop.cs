@@ -9,7 +9,7 @@ namespace LoraFactory.Stages.Crawl;
 /// which server answered first. A host that keeps a round waiting is let go on by itself: what it answers is recorded with a later round. What was
 /// fetched is kept at once, so that a killed crawl asks again for nothing but what was on its way.
 /// </summary>
-internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsCache robots, HostGates gates, PageVisitor visitor)
+internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsCache robots, HostGates gates, PageVisitor visitor, CrawlReporter reporter)
 {
     // A round takes from each host what its pause allows in about this time, so that no host waits long for another.
     private static readonly TimeSpan RoundTime = TimeSpan.FromSeconds(2);
@@ -22,13 +22,14 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
 
     private readonly CrawlOptions options = context.Recipe.Crawl;
     private readonly CrawlRecord record = new(context, frontier, gates);
-    private readonly Dictionary<string, Task<Visit>> late = new(StringComparer.Ordinal);
+    private readonly CrawlWaits waits = new(frontier, robots);
+    private readonly Dictionary<string, (FrontierUrl Item, Task<Visit> Visit)> late = new(StringComparer.Ordinal);
     private TimeSpan nextReady;
+    private string? nextHost;
 
     /// <summary>Crawls until budgets or links run out.</summary>
     public async Task RunAsync(CancellationToken token)
     {
-        using var reporter = new CrawlReporter(context, frontier, gates);
         try
         {
             while (true)
@@ -36,7 +37,7 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
                 var paused = CrawlPause.IsOn(context.Run);
                 var round = paused ? [] : Choose();
                 if (paused) nextReady = PauseIsLookedAt;
-                reporter.Show(late.Count, paused);
+                reporter.Show(late.Count, late.Count > 0 ? waits.ForAnswers([.. late.Values.Select(l => l.Item)]) : round.Count == 0 ? waits.ForRest(nextHost, nextReady) : "", paused);
                 if (round.Count == 0 && late.Count == 0 && nextReady == TimeSpan.MaxValue) break;
                 var visits = round.Count > 0 ? await VisitAsync(round, token) : await WaitAsync(token);
                 frontier.Commit(() => record.Add(visits));
@@ -46,15 +47,15 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         finally
         {
             // nothing may use the fetcher after this; what was on its way is asked for again
-            await Task.WhenAll(late.Values).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await Task.WhenAll(late.Values.Select(l => l.Visit)).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         }
     }
 
     private IReadOnlyList<FrontierUrl> Choose()
     {
-        nextReady = TimeSpan.MaxValue;
+        (nextReady, nextHost) = (TimeSpan.MaxValue, null);
         var now = Now();
-        if (frontier.EarliestReady(now) is { } ready) nextReady = TimeSpan.FromSeconds(ready - now);
+        if (frontier.EarliestReady(now) is var (host, ready)) (nextReady, nextHost) = (TimeSpan.FromSeconds(ready - now), host);
         // hosts that are late hold one URL each, page or picture
         var budget = new RoundBudget(Left(UrlKind.Page, options.MaxPages, frontier.Pages + late.Count), options.MaxPagesPerHost, Left(UrlKind.Picture, options.MaxPictures, frontier.Pictures + late.Count), (int)Math.Max(0, CrawlRecord.MaxSitemaps - frontier.Asked(UrlKind.Sitemap)));
         if (budget is { Pages: 0, Pictures: 0 })
@@ -79,7 +80,7 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         var rest = gates.RestOf(host.Name);
         if (rest > RoundTime)
         {
-            if (rest < nextReady) nextReady = rest;
+            if (rest < nextReady) (nextReady, nextHost) = (rest, host.Name);
             return 0;
         }
         if (robots.Known($"http://{host.Name}") is null && robots.Known($"https://{host.Name}") is null) return FirstOfHost;
@@ -93,14 +94,14 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
         var visits = new List<Visit>[round.Count];
         var place = round.Select((item, i) => (item, i)).ToDictionary(p => p.item, p => p.i);
         var lanes = round.GroupBy(i => i.Url.Host, StringComparer.Ordinal).ToList();
-        var newlyLate = new List<(string Host, Task<Visit> Visit)>();
+        var newlyLate = new List<(FrontierUrl Item, Task<Visit> Visit)>();
         try
         {
             await Lanes();
         }
         finally
         {
-            foreach (var (host, visit) in newlyLate) late.Add(host, visit);
+            foreach (var (item, visit) in newlyLate) late.Add(item.Url.Host, (item, visit));
         }
         var all = Finished();
         all.AddRange(visits.Where(v => v is not null).SelectMany(v => v));
@@ -120,7 +121,7 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
                     visits[place[item]] = [await visit];
                     continue;
                 }
-                lock (newlyLate) newlyLate.Add((lane.Key, visit));
+                lock (newlyLate) newlyLate.Add((item, visit));
                 break;
             }
         });
@@ -160,16 +161,16 @@ internal sealed class CrawlLoop(StageContext context, Frontier frontier, RobotsC
     {
         var most = TimeSpan.FromSeconds(1);
         var wait = nextReady < TimeSpan.FromMilliseconds(5) ? TimeSpan.FromMilliseconds(5) : nextReady < most ? nextReady : most; // the bar moves meanwhile
-        await Task.WhenAny([Task.Delay(wait, context.Clock, token), .. late.Values]);
+        await Task.WhenAny([Task.Delay(wait, context.Clock, token), .. late.Values.Select(l => l.Visit)]);
         token.ThrowIfCancellationRequested();
         return Finished();
     }
 
     private List<Visit> Finished()
     {
-        var done = late.Where(l => l.Value.IsCompleted).OrderBy(l => l.Key, StringComparer.Ordinal).ToList();
+        var done = late.Where(l => l.Value.Visit.IsCompleted).OrderBy(l => l.Key, StringComparer.Ordinal).ToList();
         foreach (var (host, _) in done) late.Remove(host);
-        return [.. done.Select(d => d.Value.GetAwaiter().GetResult())];
+        return [.. done.Select(d => d.Value.Visit.GetAwaiter().GetResult())];
     }
 
     private double Now() => context.Clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;

@@ -12,7 +12,8 @@ internal sealed class CrawlRecord
 
     private const int MaxSitemapDepth = 3, KnownPerPage = 100, KnownAtLeast = 20_000;
     // How often a URL is tried, and after how many failures of the network in a row a host is given up.
-    private const int MostTries = 3, MostFailures = 6;
+    public const int MostTries = 3;
+    private const int MostFailures = 6;
 
     private readonly CrawlOptions options;
     private readonly Frontier frontier;

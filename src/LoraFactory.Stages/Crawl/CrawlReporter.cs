@@ -14,15 +14,19 @@ internal sealed class CrawlReporter(StageContext context, Frontier frontier, Hos
     private readonly Queue<(long At, long Pages)> marks = new();
     private long written;
     private int late;
+    private string waits = "";
     private string outcome = CrawlStatus.Interrupted;
 
     /// <summary>Shows it; writes the file where the last one is a second old.</summary>
-    public void Show(int lateHosts, bool paused)
+    /// <param name="lateHosts">Hosts whose answer is waited for by itself.</param>
+    /// <param name="waitsFor">What it waits for, in words (<see cref="CrawlWaits"/>); empty where it does not.</param>
+    /// <param name="paused">Whether it is paused.</param>
+    public void Show(int lateHosts, string waitsFor, bool paused = false)
     {
-        late = lateHosts;
+        (late, waits) = (lateHosts, waitsFor);
         var pages = frontier.Pages;
-        bar.Set(pages, Wanted(pages));
         bar.Note(paused ? "paused: lora crawl resume lets it go on" : Words());
+        bar.Set(pages, Wanted(pages)); // after the note, which is printed with it
         if (written != 0 && context.Clock.GetElapsedTime(written) < Often) return;
         bar.Details(Details());
         Write(paused ? "paused" : "crawling");
@@ -48,9 +52,9 @@ internal sealed class CrawlReporter(StageContext context, Frontier frontier, Hos
 
     private string Words()
     {
-        var words = new List<string> { string.Create(CultureInfo.InvariantCulture, $"{frontier.Pictures} pictures, {frontier.Queued} waiting") };
+        var words = new List<string> { string.Create(CultureInfo.InvariantCulture, $"{frontier.Pictures} pictures, {frontier.Queued} queued") };
         words.AddRange(Commonest(frontier.Tally.Dropped, 4));
-        if (late > 0) words.Add(string.Create(CultureInfo.InvariantCulture, $"{late} hosts slow to answer"));
+        if (waits.Length > 0) words.Add(waits);
         return string.Join(", ", words);
     }
 
@@ -80,6 +84,7 @@ internal sealed class CrawlReporter(StageContext context, Frontier frontier, Hos
             Waiting = frontier.Queued,
             Deferred = tally.Deferred,
             SlowHosts = late,
+            WaitsFor = state == "crawling" && waits.Length > 0 ? waits : null,
             PagesPerSecond = Math.Round(rate, 3),
             SecondsLeft = state == "crawling" && rate > 0 ? Math.Round((Wanted(pages) - pages) / rate) : null,
             RobotsDenied = tally.RobotsDenied,

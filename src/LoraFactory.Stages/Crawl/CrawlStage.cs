@@ -11,6 +11,8 @@ namespace LoraFactory.Stages.Crawl;
 /// </summary>
 public sealed class CrawlStage : IStage
 {
+    private static readonly TimeSpan Shown = TimeSpan.FromSeconds(1); // how often it says that robots.txt of the seeds are waited for
+
     /// <inheritdoc/>
     public StageName Name => StageName.Crawl;
 
@@ -112,12 +114,13 @@ public sealed class CrawlStage : IStage
         if (frontier.TakeUpDeferred() is > 0 and var deferred) context.Progress.Line($"crawl: {deferred} URLs that were deferred are looked at again");
         var now = context.Clock.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;
         foreach (var (host, until) in frontier.Resting(now)) gates.LeaveAlone(host, TimeSpan.FromSeconds(until - now));
-        await PlantAsync(seed, frontier, robots, policy, token);
-        await new CrawlLoop(context, frontier, robots, gates, visitor).RunAsync(token);
+        using var reporter = new CrawlReporter(context, frontier, gates);
+        await PlantAsync(context, seed, frontier, robots, policy, reporter, token);
+        await new CrawlLoop(context, frontier, robots, gates, visitor, reporter).RunAsync(token);
     }
 
     // Seed URLs, and the sitemaps that their hosts name in robots.txt.
-    private static async Task PlantAsync(Seed seed, Frontier frontier, RobotsCache robots, LinkPolicy policy, CancellationToken token)
+    private static async Task PlantAsync(StageContext context, Seed seed, Frontier frontier, RobotsCache robots, LinkPolicy policy, CrawlReporter reporter, CancellationToken token)
     {
         var urls = seed.Urls.Select(u => new Uri(u)).ToList();
         frontier.Commit(() =>
@@ -129,7 +132,11 @@ public sealed class CrawlStage : IStage
             }
         });
         var origins = urls.Select(u => new Uri(CanonicalUrl.Origin(u))).Distinct().ToList();
-        var policies = await Task.WhenAll(origins.Select(o => robots.OfAsync(o, token)));
+        var reading = Task.WhenAll(origins.Select(o => robots.OfAsync(o, token)));
+        var waits = new CrawlWaits(frontier, robots);
+        while (await Task.WhenAny(reading, Task.Delay(Shown, context.Clock, CancellationToken.None)) != reading) // which ends by itself when it is cancelled
+            reporter.Show(0, waits.ForAnswers([.. origins.Where(o => robots.Known(CanonicalUrl.Origin(o)) is null).Select(o => new FrontierUrl(o, UrlKind.Page, 0, 1))]));
+        var policies = await reading;
         frontier.Commit(() =>
         {
             foreach (var (origin, policy) in origins.Zip(policies))

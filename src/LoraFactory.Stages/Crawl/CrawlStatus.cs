@@ -30,6 +30,8 @@ public sealed record CrawlStatus
     public required long Deferred { get; init; }
     /// <summary>Hosts whose answer is waited for by itself.</summary>
     public required int SlowHosts { get; init; }
+    /// <summary>What it waits for, in words; null where it does not.</summary>
+    public string? WaitsFor { get; init; }
     /// <summary>Pages kept a second over the last minute.</summary>
     public required double PagesPerSecond { get; init; }
     /// <summary>Seconds until the pages that are known or wanted are there, at that rate; null where nothing moves.</summary>

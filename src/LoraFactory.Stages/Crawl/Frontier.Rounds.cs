@@ -52,9 +52,9 @@ public sealed partial class Frontier
     public IEnumerable<(string Host, int Pages)> PagesByHost() => Sqlite.Rows(tables.Db, "SELECT name, pages FROM host WHERE pages > 0", r => (r.GetString(0), r.GetInt32(1)));
 
     /// <summary>The earliest time, in seconds since 1970, at which a host with work that rests may be asked again; null where none rests.</summary>
-    public double? EarliestReady(double now)
+    public (string Host, double At)? EarliestReady(double now)
     {
-        lock (gate) return Sqlite.Rows(tables.Db, "SELECT MIN(ready) FROM host WHERE queued > 0 AND ready > $now", r => r.IsDBNull(0) ? (double?)null : r.GetDouble(0), ("$now", now)).First();
+        lock (gate) return Sqlite.Rows(tables.Db, "SELECT name, MIN(ready) FROM host WHERE queued > 0 AND ready > $now", r => r.IsDBNull(1) ? ((string, double)?)null : (r.GetString(0), r.GetDouble(1)), ("$now", now)).First();
     }
 
     /// <summary>Hosts with work that rest, and until when in seconds since 1970.</summary>

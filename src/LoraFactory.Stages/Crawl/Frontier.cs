@@ -194,6 +194,12 @@ public sealed partial class Frontier : IKnownPages, IDisposable
         return tables.Tries.First(r => r.GetInt32(0), id);
     }
 
+    /// <summary>How often a URL was tried without success.</summary>
+    public int TriesOf(FrontierUrl item)
+    {
+        lock (gate) return tables.Tries.First(r => r.GetInt32(0), item.Key);
+    }
+
     /// <summary>Keeps a page, and counts it for its host; <paramref name="miss"/> lengthens the host's row of misses, else the row ends.</summary>
     public void PutPage(Page page, string host, bool miss)
     {

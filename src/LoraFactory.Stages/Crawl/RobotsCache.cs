@@ -34,7 +34,8 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
 {
     private const int MaxTdmBytes = 512 * 1024, MostInMemory = 4000;
     // Unanswered requests for one robots.txt; the wait after the first is so many pauses, and each further one so many times as long.
-    private const int MostTries = 3, PausesToWait = 5, LongerEachTime = 8;
+    internal const int MostTries = 3;
+    private const int PausesToWait = 5, LongerEachTime = 8;
     private static readonly TimeSpan Lasts = TimeSpan.FromHours(24), LeastWait = TimeSpan.FromSeconds(0.25);
 
     private readonly ConcurrentDictionary<string, Entry> origins = new(StringComparer.Ordinal);
@@ -96,6 +97,9 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
 
     /// <summary>The policy, if it is known already and not older than it may be.</summary>
     public OriginPolicy? Known(string origin) => origins.TryGetValue(origin, out var entry) && entry.Finished is { } policy && !IsOld(policy) ? policy : null;
+
+    /// <summary>How often an origin's robots.txt was asked for without an answer that says something.</summary>
+    public int Unanswered(string origin) => unanswered.GetValueOrDefault(origin);
 
     /// <summary>May this URL be fetched? Null when it may.</summary>
     public async ValueTask<Refusal?> JudgeAsync(Uri url, CancellationToken token)
