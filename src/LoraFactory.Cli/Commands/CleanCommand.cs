@@ -25,17 +25,22 @@ public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to 
             var (given, anew) = (parsed.GetValue(subject)!, parsed.GetValue(rescore));
             var run = anew && !File.Exists(given) ? LineageCommand.Open(given, parsed.GetValue(runs)!) : null;
             var place = run is null ? parsed.GetValue(runs)! : Path.GetDirectoryName(run.Path)!;
-            var reading = RecipeReader.Read(run is null ? given : Path.Combine(run.Path, "recipe.yaml"), parsed.GetValue(sets)).Among(place);
+            var source = run is null ? given : Path.Combine(run.Path, "recipe.yaml");
+            var reading = RecipeReader.Read(source, parsed.GetValue(sets)).Among(place);
             var recipe = reading.OrThrow();
             run ??= new RunDirectory(Path.Combine(place, recipe.Name));
             var request = new LineRequest(parsed.GetValue(again) ? StageName.Clean : null, StageName.Clean) { Rescore = anew };
             var results = ResultLines.Of(world, parsed);
-            var code = await RunAsync(world, results, run, reading, request, token);
-            var report = await Task.Run(() => CleanReportPage.Write(run, recipe.Clean, token), token);
-            results.ForPeople($"{report} shows what was dropped");
-            return code;
+            return await RunAsync(world, results, run, reading, request, source, token);
         });
         return command;
+    }
+
+    /// <inheritdoc/>
+    internal override async Task ShowAsync(ResultLines results, RunDirectory run, Recipe recipe, CancellationToken token)
+    {
+        var report = await Task.Run(() => CleanReportPage.Write(run, recipe.Clean, token), token);
+        results.ForPeople($"{report} shows what was dropped");
     }
 
     private static Command Report(CommandWorld world)

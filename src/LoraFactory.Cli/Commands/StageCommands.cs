@@ -26,19 +26,32 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
         {
             var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets)).Among(parsed.GetValue(runs)!);
             var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, reading.OrThrow().Name));
-            return RunAsync(world, ResultLines.Of(world, parsed), run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), token);
+            return RunAsync(world, ResultLines.Of(world, parsed), run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), parsed.GetValue(recipe)!, token);
         });
         return command;
     }
 
     /// <summary>Runs the line as far as the stage and says where its results lie.</summary>
-    internal async Task<int> RunAsync(CommandWorld world, ResultLines results, RunDirectory run, RecipeReading reading, LineRequest request, CancellationToken token)
+    internal async Task<int> RunAsync(CommandWorld world, ResultLines results, RunDirectory run, RecipeReading reading, LineRequest request, string recipe, CancellationToken token)
     {
         var line = FactoryLine.Standard();
         if (!line.Names.Contains(stage)) throw new LoraException($"this build has no {stage.ToString().ToLowerInvariant()} stage.");
         await RunCommand.RunLine(world, line, run, reading, request, results, token);
         results.ForPeople(run.Of(stage));
+        await ShowAsync(results, run, reading.Recipe, token);
+        if (Next(run, recipe) is { } next) results.ForPeople(next);
         return (int)RunCommand.Outcome(world, run, reading.Recipe, stage);
+    }
+
+    /// <summary>What there is to look at beside the results.</summary>
+    internal virtual Task ShowAsync(ResultLines results, RunDirectory run, Recipe recipe, CancellationToken token) => Task.CompletedTask;
+
+    private string? Next(RunDirectory run, string recipe)
+    {
+        if (stage == StageName.Deploy) return null;
+        var folder = Path.GetDirectoryName(run.Path)!;
+        var given = UserPath.Quoted(recipe) + (folder == Path.GetFullPath(RunDirectory.Usual) || folder == RunDirectory.Usual ? "" : $" --runs-dir {UserPath.Quoted(folder)}");
+        return $"next: lora {(stage + 1).ToString().ToLowerInvariant()} {given}, or lora run {given} for all that is left";
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LoraFactory.Flow;
 using LoraFactory.Pages;
 
@@ -17,6 +18,7 @@ public sealed record KeptAddress(string Url, string Kind);
 public sealed record ConsentAnswer(string Url, string Kind, string Verdict, string? Signal, DateTimeOffset At)
 {
     /// <summary>Whether it may not be used any more.</summary>
+    [JsonIgnore]
     public bool IsRefused => Verdict == "refused";
 }
 
