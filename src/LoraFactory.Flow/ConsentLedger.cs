@@ -5,7 +5,11 @@ namespace LoraFactory.Flow;
 /// <param name="Signal">What said so: "x-robots-tag:noai", "content-signal:ai-train=yes" …; null where nothing did.</param>
 /// <param name="At">When, UTC.</param>
 /// <param name="Url">The address that said so.</param>
-public sealed record Consent(string Verdict, string? Signal, DateTimeOffset At, string Url);
+public sealed record Consent(string Verdict, string? Signal, DateTimeOffset At, string Url)
+{
+    /// <summary>Where it says on which terms it may be used (tdm-policy); null where it names none.</summary>
+    public string? Policy { get; init; }
+}
 
 /// <summary>A line of 2-clean/consent.jsonl. Apart from the records, so that a new crawl of an unchanged web, which asks at another time, makes the same records.</summary>
 /// <param name="Record">Id of the <see cref="Flow.Record"/>.</param>

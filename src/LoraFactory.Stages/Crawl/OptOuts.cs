@@ -1,13 +1,14 @@
-using System.Globalization;
 using System.Text.Json;
 using LoraFactory.Flow;
+using LoraFactory.Pages;
 
 namespace LoraFactory.Stages.Crawl;
 
 /// <summary>What a page's meta elements say about its use, as <see cref="PageParser"/> read them.</summary>
 /// <param name="Robots">Contents of the robots meta elements that are addressed to all or to this crawler.</param>
 /// <param name="TdmReservation">Content of the tdm-reservation meta element, null when there is none.</param>
-public sealed record PageStatements(IReadOnlyList<string> Robots, string? TdmReservation)
+/// <param name="TdmPolicy">Content of the tdm-policy meta element, null when there is none.</param>
+public sealed record PageStatements(IReadOnlyList<string> Robots, string? TdmReservation, string? TdmPolicy = null)
 {
     /// <summary>Says nothing.</summary>
     public static PageStatements None { get; } = new([], null);
@@ -15,7 +16,8 @@ public sealed record PageStatements(IReadOnlyList<string> Robots, string? TdmRes
     /// <summary>What a page says that was read twice: all directives of both, and a reservation where either reserves.</summary>
     public static PageStatements Stricter(PageStatements before, PageStatements after) =>
         new([.. before.Robots.Concat(after.Robots).Distinct(StringComparer.Ordinal)],
-            new[] { before.TdmReservation, after.TdmReservation }.FirstOrDefault(r => r?.Trim() == "1") ?? after.TdmReservation ?? before.TdmReservation);
+            new[] { before.TdmReservation, after.TdmReservation }.FirstOrDefault(r => r?.Trim() == "1") ?? after.TdmReservation ?? before.TdmReservation,
+            after.TdmPolicy ?? before.TdmPolicy);
 }
 
 /// <summary>
@@ -45,27 +47,43 @@ public sealed class OptOuts(string userAgent)
         var refusing = image ? ForImages : ForText;
         if (OfHeaders(headers).FirstOrDefault(refusing.Contains) is { } header) return $"x-robots-tag:{header}";
         if (page.Robots.SelectMany(Split).FirstOrDefault(refusing.Contains) is { } meta) return $"robots-meta:{meta}";
-        if (Tdm(url, policy, headers, page) is { } tdm) return tdm;
-        foreach (var signal in policy.Rules.ContentSignals.Concat(Values(headers, "content-signal")))
-            if (SignalSays(signal, "no")) return "content-signal:ai-train=no";
-        foreach (var usage in policy.Rules.ContentUsage(url.AbsoluteUri).Concat(Values(headers, "content-usage")))
-            if (UsageSays(usage, "n")) return "content-usage:train-ai=n";
-        return null;
+        var signals = Signals(url, policy, headers, page);
+        if (signals.TdmReserved == true) return $"{signals.TdmSource}:tdm-reservation=1";
+        if (signals.ContentSignals.GetValueOrDefault("ai-train") == false) return "content-signal:ai-train=no";
+        return signals.ContentUsage.GetValueOrDefault("train-ai") == false ? "content-usage:train-ai=n" : null;
     }
 
     /// <summary>What a resource says about its use, to be kept with it; parameters as of <see cref="Find"/>.</summary>
     public Consent Judge(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page, bool image, DateTimeOffset at)
     {
-        if (Find(url, policy, headers, page, image) is { } refusal) return new("refused", refusal, at, url.AbsoluteUri);
-        return Permission(url, policy, headers, page) is { } permission ? new("allowed", permission, at, url.AbsoluteUri) : new("silent", null, at, url.AbsoluteUri);
+        var signals = Signals(url, policy, headers, page);
+        var said = Find(url, policy, headers, page, image) is { } refusal ? new Consent("refused", refusal, at, url.AbsoluteUri)
+            : Permission(signals) is { } permission ? new("allowed", permission, at, url.AbsoluteUri) : new("silent", null, at, url.AbsoluteUri);
+        return said with { Policy = signals.TdmPolicy };
     }
 
-    private static string? Permission(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page)
+    // A file that reserves nothing for a path says nothing in so many words about the resource itself.
+    private static string? Permission(UseSignals signals)
     {
-        if (policy.Rules.ContentSignals.Concat(Values(headers, "content-signal")).Any(s => SignalSays(s, "yes"))) return "content-signal:ai-train=yes";
-        if (policy.Rules.ContentUsage(url.AbsoluteUri).Concat(Values(headers, "content-usage")).Any(u => UsageSays(u, "y"))) return "content-usage:train-ai=y";
-        if (page.TdmReservation?.Trim() == "0") return "tdmrep-meta:tdm-reservation=0";
-        return Values(headers, "tdm-reservation").LastOrDefault()?.Trim() == "0" ? "tdmrep-header:tdm-reservation=0" : null;
+        if (signals.ContentSignals.GetValueOrDefault("ai-train") == true) return "content-signal:ai-train=yes";
+        if (signals.ContentUsage.GetValueOrDefault("train-ai") == true) return "content-usage:train-ai=y";
+        return signals is { TdmReserved: false, TdmSource: not "tdmrep-file" } ? $"{signals.TdmSource}:tdm-reservation=0" : null;
+    }
+
+    /// <summary>What TDMRep, Content-Signal and Content-Usage say about a resource, parsed; parameters as of <see cref="Find"/>.</summary>
+    public static UseSignals Signals(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page)
+    {
+        var (signals, usage) = (new Dictionary<string, bool?>(StringComparer.Ordinal), new Dictionary<string, bool?>(StringComparer.Ordinal));
+        foreach (var value in policy.Rules.ContentSignals.Concat(Values(headers, "content-signal"))) Merge(signals, UseSignals.OfContentSignal(value));
+        foreach (var value in policy.Rules.ContentUsage(url.AbsoluteUri).Concat(Values(headers, "content-usage"))) Merge(usage, UseSignals.OfContentUsage(value));
+        return Tdm(url, policy, headers, page) with { ContentSignals = signals, ContentUsage = usage };
+    }
+
+    // Of what is said in several places a no counts.
+    private static void Merge(Dictionary<string, bool?> all, IReadOnlyDictionary<string, bool?> more)
+    {
+        foreach (var (word, says) in more)
+            if (all.GetValueOrDefault(word) != false && says is not null) all[word] = says;
     }
 
     /// <summary>Does the page ask that its links not be followed?</summary>
@@ -103,45 +121,27 @@ public sealed class OptOuts(string userAgent)
     }
 
     // File, then header, then markup: a later statement supersedes an earlier one, silence does not.
-    private static string? Tdm(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page)
+    private static UseSignals Tdm(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page)
     {
-        string? found = null;
+        var found = UseSignals.None;
         if (policy.Tdm.Count > 0)
         {
             var path = RobotsPattern.Octets(RobotsRules.PathOf(url.AbsoluteUri), pattern: false);
-            if (policy.Tdm.FirstOrDefault(r => r.Location.Matches(path)) is { } entry) found = entry.Reserved ? "tdmrep-file" : "";
+            if (policy.Tdm.FirstOrDefault(r => r.Location.Matches(path)) is { } entry) found = Said("tdmrep-file", entry.Reserved ? "1" : "0", entry.Policy);
         }
-        if (Values(headers, "tdm-reservation").LastOrDefault(v => v.Trim() is "0" or "1") is { } header) found = header.Trim() == "1" ? "tdmrep-header" : "";
-        if (page.TdmReservation?.Trim() is "0" or "1") found = page.TdmReservation.Trim() == "1" ? "tdmrep-meta" : "";
-        return string.IsNullOrEmpty(found) ? null : $"{found}:tdm-reservation=1";
-    }
+        if (Values(headers, "tdm-reservation").LastOrDefault(v => v.Trim() is "0" or "1") is { } header) found = Said("tdmrep-header", header, Values(headers, "tdm-policy").LastOrDefault());
+        return page.TdmReservation?.Trim() is "0" or "1" ? Said("tdmrep-meta", page.TdmReservation, page.TdmPolicy) : found;
 
-    private static bool SignalSays(string value, string word) => value.Split(',').Any(pair =>
-    {
-        var equals = pair.IndexOf('=');
-        return equals > 0 && pair[..equals].Trim().Equals("ai-train", StringComparison.OrdinalIgnoreCase)
-            && pair[(equals + 1)..].Trim().Equals(word, StringComparison.OrdinalIgnoreCase);
-    });
-
-    // A structured-field dictionary (RFC 9651): the last value of a key counts; parameters after ";" do not. Keys of any case are read: that is the stricter way.
-    private static bool UsageSays(string value, string word)
-    {
-        var says = false;
-        foreach (var member in value.Split(','))
-        {
-            var bare = member.Split(';')[0];
-            var equals = bare.IndexOf('=');
-            var key = (equals < 0 ? bare : bare[..equals]).Trim().ToLower(CultureInfo.InvariantCulture);
-            if (key is "train-ai" or "genai") says = equals > 0 && bare[(equals + 1)..].Trim().Equals(word, StringComparison.OrdinalIgnoreCase);
-        }
-        return says;
+        UseSignals Said(string source, string reservation, string? terms) =>
+            UseSignals.None with { TdmSource = source, TdmReserved = reservation.Trim() == "1", TdmPolicy = terms is null ? null : CanonicalUrl.Parse(terms, url)?.AbsoluteUri };
     }
 }
 
 /// <summary>One entry of /.well-known/tdmrep.json.</summary>
 /// <param name="Location">Paths it is about.</param>
 /// <param name="Reserved">Whether rights of text and data mining are reserved there.</param>
-public sealed record TdmReservation(RobotsPattern Location, bool Reserved)
+/// <param name="Policy">Where the terms of a licence stand, as written; null where nothing names them.</param>
+public sealed record TdmReservation(RobotsPattern Location, bool Reserved, string? Policy = null)
 {
     private const int MaxEntries = 10_000;
 
@@ -173,7 +173,8 @@ public sealed record TdmReservation(RobotsPattern Location, bool Reserved)
             if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("location", out var location) || location.ValueKind != JsonValueKind.String) return null;
             if (!item.TryGetProperty("tdm-reservation", out var reservation) || reservation.ValueKind is not (JsonValueKind.Number or JsonValueKind.String)) return null;
             var octets = System.Text.Encoding.Latin1.GetString(System.Text.Encoding.UTF8.GetBytes(location.GetString()!));
-            return new(new RobotsPattern(octets), reservation.ToString() == "1");
+            var terms = item.TryGetProperty("tdm-policy", out var policy) && policy.ValueKind == JsonValueKind.String ? policy.GetString() : null;
+            return new(new RobotsPattern(octets), reservation.ToString() == "1", terms);
         }
         catch (InvalidOperationException)
         {

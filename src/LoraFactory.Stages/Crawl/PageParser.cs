@@ -39,8 +39,10 @@ public sealed class PageParser(string userAgent)
     private PageStatements Statements(PageReading reading)
     {
         var robots = reading.Metas.Where(meta => meta.Name == "robots" || (token.Length > 0 && meta.Name == token)).Select(meta => meta.Content);
-        return new([.. robots], reading.Metas.Where(meta => meta.Name == "tdm-reservation").Select(meta => meta.Content).FirstOrDefault());
+        return new([.. robots], OfMeta(reading, "tdm-reservation"), OfMeta(reading, "tdm-policy"));
     }
+
+    private static string? OfMeta(PageReading reading, string name) => reading.Metas.Where(meta => meta.Name == name).Select(meta => meta.Content).FirstOrDefault();
 
     private static PagePicture ToPicture(PageFigure figure) => new()
     {

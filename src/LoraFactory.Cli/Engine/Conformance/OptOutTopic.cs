@@ -38,5 +38,29 @@ internal sealed class OptOutTopic : IConformanceTopic
         var expected = expect.GetProperty("may_train").GetBoolean();
         var stricter = expected && !mayTrain && test.TryGetProperty("stricter_ok", out var ok) && ok.GetBoolean();
         tally.Require(mayTrain == expected || stricter, () => $"{id}: {(mayTrain ? "allowed" : $"refused by {signal ?? "robots.txt"}")}");
+        if (mayCrawl && !stricter) Parsed(tally, id, expect, OptOuts.Signals(url, policy, headers, page)); // of what may not be fetched nothing is asked further
     }
+
+    // The statement itself, as far as the case names it.
+    private static void Parsed(ConformanceTally tally, string? id, JsonElement expect, UseSignals mine)
+    {
+        void Compare(string field, string? said)
+        {
+            if (!expect.TryGetProperty(field, out var value)) return;
+            var expected = value.ValueKind == JsonValueKind.Null ? null : value.ToString();
+            tally.Require(said == expected, () => $"{id}: {field} is {said ?? "not said"}, expected {expected ?? "nothing"}");
+        }
+
+        Compare("tdm_reservation", mine.TdmReserved is { } reserved ? reserved ? "1" : "0" : null);
+        Compare("tdm_policy", mine.TdmPolicy);
+        foreach (var word in (string[])["train-ai", "search"]) Compare(word, Word(mine.ContentUsage, word, "allow", "disallow"));
+        if (!expect.TryGetProperty("signals", out var signals)) return;
+        foreach (var signal in signals.EnumerateObject())
+        {
+            var said = Word(mine.ContentSignals, signal.Name, "yes", "no");
+            tally.Require(said == signal.Value.GetString(), () => $"{id}: {signal.Name} is {said}, expected {signal.Value}");
+        }
+    }
+
+    private static string Word(IReadOnlyDictionary<string, bool?> said, string word, string yes, string no) => said.GetValueOrDefault(word) switch { true => yes, false => no, null => "unknown" };
 }
