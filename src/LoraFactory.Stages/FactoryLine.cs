@@ -12,6 +12,9 @@ public sealed record LineRequest(StageName? From = null, StageName? To = null)
 {
     /// <summary>True when the last stage judges anew what it measured before instead of measuring again.</summary>
     public bool Rescore { get; init; }
+
+    /// <summary>The recipe that a rescore changes by some values; null where none is known.</summary>
+    public RescoreStart? Start { get; init; }
 }
 
 /// <summary>What became of one stage.</summary>
@@ -76,7 +79,7 @@ public sealed class FactoryLine
                 : $"--rescore judges again what was {Word(changed.Name)}ed before, and by this recipe or version the {Word(changed.Name)} of {context.Run.Path} would be another: change only options of clean, or leave out --rescore to {Word(changed.Name)} anew.", ExitCode.BadUsage);
         }
         var results = new List<StageResult>();
-        var kept = KeptRecipe.Replace(context, origins);
+        var kept = KeptRecipe.Replace(context, origins, request.Start);
         foreach (var stage in stages.Where(s => request.To is null || s.Name <= request.To))
         {
             token.ThrowIfCancellationRequested();

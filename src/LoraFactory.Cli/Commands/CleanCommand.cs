@@ -16,7 +16,7 @@ public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to 
         var again = command.Options.OfType<Option<bool>>().First(o => o.Name == "--again");
         var sets = command.Options.OfType<Option<string[]>>().Single();
         var runs = command.Options.OfType<Option<string>>().Single();
-        var rescore = new Option<bool>("--rescore") { Description = "Judge by changed thresholds what clean measured before: no page is read again, no picture decoded twice. Takes a run's name too" };
+        var rescore = new Option<bool>("--rescore") { Description = "Judge what clean measured before by the recipe's values, changed by --set: no page is read again, no picture decoded twice. Takes a run's name too. Each rescore starts from the recipe's own values, so one without --set goes back to them" };
         subject.Description = "The recipe's file; with --rescore also a run's directory, or its name below runs/";
         command.Options.Add(rescore);
         command.Subcommands.Add(Report(world));
@@ -25,13 +25,14 @@ public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to 
             var (given, anew) = (parsed.GetValue(subject)!, parsed.GetValue(rescore));
             var run = anew && !File.Exists(given) ? LineageCommand.Open(given, parsed.GetValue(runs)!) : null;
             var place = run is null ? parsed.GetValue(runs)! : Path.GetDirectoryName(run.Path)!;
-            var source = run is null ? given : Path.Combine(run.Path, "recipe.yaml");
-            var reading = RecipeReader.Read(source, parsed.GetValue(sets)).Among(place);
+            var start = anew ? run is null ? RescoreStart.Of(given, place) : RescoreStart.Of(run) : null;
+            var reading = RecipeReader.Read(start?.Path ?? given, parsed.GetValue(sets)).Among(place);
             var recipe = reading.OrThrow();
             run ??= new RunDirectory(Path.Combine(place, recipe.Name));
-            var request = new LineRequest(parsed.GetValue(again) ? StageName.Clean : null, StageName.Clean) { Rescore = anew };
+            var request = new LineRequest(parsed.GetValue(again) ? StageName.Clean : null, StageName.Clean) { Rescore = anew, Start = start };
             var results = ResultLines.Of(world, parsed);
-            return await RunAsync(world, results, run, reading, request, source, token);
+            foreach (var line in start?.Told(recipe, $"lora clean {UserPath.Quoted(given)} --rescore{InFolder(run)}") ?? []) results.ForPeople(line);
+            return await RunAsync(world, results, run, reading, request, anew ? Path.Combine(run.Path, "recipe.yaml") : given, token);
         });
         return command;
     }

@@ -46,11 +46,17 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
     /// <summary>What there is to look at beside the results.</summary>
     internal virtual Task ShowAsync(ResultLines results, RunDirectory run, Recipe recipe, CancellationToken token) => Task.CompletedTask;
 
+    /// <summary>" --runs-dir DIR" where the run does not lie where runs usually do; else nothing.</summary>
+    internal static string InFolder(RunDirectory run)
+    {
+        var folder = Path.GetDirectoryName(run.Path)!;
+        return folder == Path.GetFullPath(RunDirectory.Usual) || folder == RunDirectory.Usual ? "" : $" --runs-dir {UserPath.Quoted(folder)}";
+    }
+
     private string? Next(RunDirectory run, string recipe)
     {
         if (stage == StageName.Deploy) return null;
-        var folder = Path.GetDirectoryName(run.Path)!;
-        var given = UserPath.Quoted(recipe) + (folder == Path.GetFullPath(RunDirectory.Usual) || folder == RunDirectory.Usual ? "" : $" --runs-dir {UserPath.Quoted(folder)}");
+        var given = UserPath.Quoted(recipe) + InFolder(run);
         return $"next: lora {(stage + 1).ToString().ToLowerInvariant()} {given}, or lora run {given} for all that is left";
     }
 }

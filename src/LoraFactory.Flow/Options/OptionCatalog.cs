@@ -70,6 +70,9 @@ public sealed record OptionEntry
     /// <summary>Its value in this recipe.</summary>
     public object Of(Recipe recipe) => Property.GetValue(OptionCatalog.SectionOf(recipe, Section))!;
 
+    /// <summary>The value in a recipe, as a recipe writes it.</summary>
+    public string Written(Recipe recipe) => OptionParser.Show(Of(recipe));
+
     private static string Plain(double value) => value.ToString("0.############", CultureInfo.InvariantCulture);
 }
 
