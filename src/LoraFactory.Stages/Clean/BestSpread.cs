@@ -72,7 +72,7 @@ internal static class BestSpread
         var sorted = sharp.Order().ToArray();
         var places = new Dictionary<double, int>();
         for (var i = 0; i < sorted.Length; i++) places.TryAdd(sorted[i], i);
-        return [.. candidates.Select((c, i) => 0.6 * c.TextSignals.GetValueOrDefault("relevance", 1) + 0.2 * c.TextSignals.GetValueOrDefault("text_quality", 1)
+        return [.. candidates.Select((c, i) => 0.6 * c.TextSignals.GetValueOrDefault("relevance", 1) + 0.2 * c.TextSignals.GetValueOrDefault(TextQuality.Signal, 1)
             + 0.2 * places[sharp[i]] / Math.Max(1, sorted.Length - 1))];
     }
 

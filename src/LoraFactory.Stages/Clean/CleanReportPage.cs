@@ -27,7 +27,7 @@ public static class CleanReportPage
         .pics{display:flex;flex-wrap:wrap;gap:.7rem}figure{margin:0;width:150px}figure img{max-width:144px;max-height:144px;border:1px solid var(--line);border-radius:4px;background:#8884;min-width:1.5rem}
         figcaption{font-size:.75rem;line-height:1.3;color:var(--dim);overflow-wrap:anywhere}.two{display:grid;grid-template-columns:1fr 1fr;gap:1.2rem}@media(max-width:760px){.two{grid-template-columns:1fr}}
         blockquote{margin:.4rem 0;padding:.5rem .8rem;background:var(--card);border-left:4px solid var(--gone);font-size:.85rem;white-space:pre-wrap;overflow-wrap:anywhere}.keep blockquote{border-color:var(--kept)}
-        .key{font-size:.8rem}.key i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin:0 .3rem 0 .9rem;vertical-align:-1px}ul{margin:.3rem 0;padding-left:1.1rem;font-size:.85rem;overflow-wrap:anywhere}.off{opacity:.75}code{font-size:.9em}
+        .from{margin:.9rem 0 .2rem;font-size:.8rem;line-height:1.35;overflow-wrap:anywhere}.key{font-size:.8rem}.key i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin:0 .3rem 0 .9rem;vertical-align:-1px}ul{margin:.3rem 0;padding-left:1.1rem;font-size:.85rem;overflow-wrap:anywhere}.off{opacity:.75}code{font-size:.9em}
         """;
 
     /// <summary>Its name in the run's directory.</summary>
@@ -60,10 +60,10 @@ public static class CleanReportPage
         Counts(html, report);
         html.Append("<h2>Kept, for comparison</h2><div class=\"keep\">");
         Pictures(html, report.KeptPictures, ref room);
-        foreach (var text in report.KeptTexts.Take(2)) Quote(html, text);
+        foreach (var text in report.KeptTexts) Quote(html, text);
         html.Append("</div><h2>Dropped, some of each</h2>");
-        foreach (var reason in report.Reasons) Reason(html, reason, report, ref room);
-        Charts(html, report.Signals);
+        foreach (var reason in report.Reasons) Reason(html, reason, ref room);
+        SignalCharts.Write(html, report.Signals);
         Rules(html, report.Rules);
         return html.Append("</body></html>\n").ToString();
     }
@@ -73,34 +73,30 @@ public static class CleanReportPage
         html.Append("<h2>Counts by rule</h2><table><tr><th>rule</th><th>of</th><th>dropped</th><th style=\"width:45%\"></th></tr>");
         var most = Math.Max(1, report.Reasons.Select(r => r.Count).DefaultIfEmpty(1).Max());
         foreach (var reason in report.Reasons)
-            html.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(reason.Name)}</td><td class=\"dim\">{(reason.IsDocument ? "pages" : "pictures")}</td><td class=\"n\">{reason.Count}</td><td><div class=\"bar\"><i style=\"width:{100.0 * reason.Count / most:0.#}%\"></i></div></td></tr>");
+            html.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(reason.Name)}{Kinds(reason)}</td><td class=\"dim\">{(reason.IsDocument ? "pages" : "pictures")}</td><td class=\"n\">{reason.Count}</td><td><div class=\"bar\"><i style=\"width:{100.0 * reason.Count / most:0.#}%\"></i></div></td></tr>");
         html.Append("</table>");
         if (report.Reasons.Count == 0) html.Append("<p class=\"dim\">Nothing was dropped.</p>");
     }
 
-    private static void Reason(StringBuilder html, ReportReason reason, CleanReport report, ref int room)
+    private static string Kinds(ReportReason reason) => reason.Kinds.Count == 0 ? "" : $"<br><span class=\"dim key\">{Text(string.Join(", ", reason.Kinds.Select(k => $"{k.Kind} {k.Count}")))}</span>";
+
+    private static void Reason(StringBuilder html, ReportReason reason, ref int room)
     {
-        html.Append($"<h3>{Text(reason.Name)} <span class=\"dim\">{reason.Count} {(reason.IsDocument ? "pages" : "pictures")}</span></h3>");
+        html.Append($"<h3>{Text(reason.Name)} <span class=\"dim\">{reason.Count} {(reason.IsDocument ? "page" : "picture")}{(reason.Count == 1 ? "" : "s")}</span></h3>");
         if (reason.Texts.Count > 0)
         {
-            html.Append("<div class=\"two\"><div>");
-            foreach (var (text, drop) in reason.Texts.Zip(reason.Drops).Take(3))
-            {
-                html.Append($"<p class=\"dim\">{Text(Judged(drop))}</p>");
-                Quote(html, text);
-            }
-            html.Append("</div><div class=\"keep\"><p class=\"dim\">kept, beside it</p>");
-            foreach (var text in report.KeptTexts.Take(3)) Quote(html, text);
-            html.Append("</div></div>");
+            html.Append(reason.Beside.Count > 0 ? "<div class=\"two\"><div><p class=\"dim\">dropped</p>" : "<div>");
+            foreach (var text in reason.Texts) Quote(html, text);
+            if (reason.Beside.Count > 0) html.Append("</div><div class=\"keep\"><p class=\"dim\">kept, nearest to these</p>");
+            foreach (var text in reason.Beside) Quote(html, text);
+            html.Append(reason.Beside.Count > 0 ? "</div></div>" : "</div>");
             return;
         }
         Pictures(html, reason.Pictures, ref room);
         html.Append("<ul>");
-        foreach (var drop in reason.Drops.Take(reason.Pictures.Count > 0 ? 2 : 6)) html.Append($"<li>{Text(drop.What)} <span class=\"dim\">{Text(Judged(drop))}</span></li>");
+        foreach (var drop in reason.Drops.Take(reason.Pictures.Count > 0 ? 2 : 6)) html.Append($"<li>{Text(drop.What)} <span class=\"dim\">{Text(CleanReport.Judged(drop))}</span></li>");
         html.Append("</ul>");
     }
-
-    private static string Judged(Drop drop) => drop is { Value: { } value, Threshold: { } threshold } ? $"{drop.Detail} ({Number(value)} against {Number(threshold)})" : drop.Detail ?? "";
 
     private static void Pictures(StringBuilder html, IReadOnlyList<ReportPicture> pictures, ref int room)
     {
@@ -113,51 +109,10 @@ public static class CleanReportPage
         html.Append("</div>");
     }
 
-    private static void Quote(StringBuilder html, string text) => html.Append($"<blockquote>{Text(text)}</blockquote>");
-
-    private static void Charts(StringBuilder html, IReadOnlyList<ReportSignal> signals)
+    private static void Quote(StringBuilder html, ReportText text)
     {
-        html.Append("<h2>Signals</h2><p class=\"key dim\">How often each value was measured, over the middle 98 %; a dashed line is a threshold in force.<i style=\"background:var(--kept)\"></i>kept<i style=\"background:var(--gone)\"></i>dropped</p><div class=\"charts\">");
-        foreach (var signal in signals.OrderBy(s => s.Thresholds.Count == 0)) Chart(html, signal);
-        html.Append("</div>");
-    }
-
-    private static void Chart(StringBuilder html, ReportSignal signal)
-    {
-        const int Bins = 32, Width = 320, Height = 110, Floor = 92;
-        var all = signal.Kept.Concat(signal.Dropped).Where(double.IsFinite).Order().ToList();
-        var marks = signal.Thresholds.Where(t => double.IsFinite(t.Threshold)).ToList();
-        var (low, high) = (all[(int)(all.Count * 0.01)], all[Math.Min(all.Count - 1, (int)(all.Count * 0.99))]);
-        foreach (var (_, threshold) in marks)
-        {
-            // A threshold far outside of everything measured would press all bars together: it is named, not drawn.
-            if (threshold < low && low - threshold <= 2 * (high - low)) low = threshold;
-            if (threshold > high && threshold - high <= 2 * (high - low)) high = threshold;
-        }
-        if (high <= low) (low, high) = (low - 0.5, high + 0.5);
-        int Bin(double v) => (int)Math.Clamp((v - low) / (high - low) * Bins, 0, Bins - 1);
-        var (kept, gone) = (new int[Bins], new int[Bins]);
-        foreach (var v in signal.Kept.Where(double.IsFinite)) kept[Bin(v)]++;
-        foreach (var v in signal.Dropped.Where(double.IsFinite)) gone[Bin(v)]++;
-        double top = Math.Max(1, Enumerable.Range(0, Bins).Max(i => kept[i] + gone[i]));
-        var invariant = CultureInfo.InvariantCulture;
-        html.Append($"<div class=\"chart\"><b>{Text(signal.Name)}</b><svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"histogram of {Text(signal.Name)}\">");
-        const double step = (double)Width / Bins;
-        for (var i = 0; i < Bins; i++)
-        {
-            double a = Floor * kept[i] / top, b = Floor * gone[i] / top;
-            if (a > 0) html.Append(invariant, $"<rect x=\"{i * step + 0.5:0.#}\" width=\"{step - 1:0.#}\" y=\"{Floor - a:0.#}\" height=\"{a:0.#}\" fill=\"var(--kept)\"/>");
-            if (b > 0) html.Append(invariant, $"<rect x=\"{i * step + 0.5:0.#}\" width=\"{step - 1:0.#}\" y=\"{Floor - a - b:0.#}\" height=\"{b:0.#}\" fill=\"var(--gone)\"/>");
-        }
-        html.Append(invariant, $"<line x1=\"0\" x2=\"{Width}\" y1=\"{Floor}\" y2=\"{Floor}\" stroke=\"var(--line)\"/><text x=\"0\" y=\"{Height - 4}\" font-size=\"11\" fill=\"var(--dim)\">{Number(low)}</text><text x=\"{Width}\" y=\"{Height - 4}\" font-size=\"11\" text-anchor=\"end\" fill=\"var(--dim)\">{Number(high)}</text>");
-        foreach (var (rule, threshold) in marks.Where(m => m.Threshold >= low && m.Threshold <= high))
-        {
-            var x = Math.Clamp((threshold - low) / (high - low) * Width, 0.75, Width - 0.75);
-            html.Append(invariant, $"<line x1=\"{x:0.#}\" x2=\"{x:0.#}\" y1=\"0\" y2=\"{Floor}\" stroke=\"var(--ink)\" stroke-dasharray=\"4 3\" stroke-width=\"1.5\"><title>{Text(rule)} {Number(threshold)}</title></line>");
-        }
-        html.Append("</svg>");
-        foreach (var (rule, threshold) in marks) html.Append($"<div class=\"dim key\">{Text(rule)}: {Number(threshold)}</div>");
-        html.Append("</div>");
+        html.Append($"<p class=\"from\">{Text(text.Url)}{(text.Note.Length > 0 ? $"<br><span class=\"dim\">{Text(text.Note)}</span>" : "")}</p>");
+        if (text.Beginning.Length > 0) html.Append($"<blockquote>{Text(text.Beginning)}</blockquote>");
     }
 
     private static void Rules(StringBuilder html, IReadOnlyList<ReportRule> rules)
@@ -166,14 +121,14 @@ public static class CleanReportPage
             + "<code>lora clean RUN --rescore</code> applies it without reading a page again.</p><table><tr><th>rule</th><th></th><th>threshold</th><th>pages that break it</th><th>what it is after, and what its plain form gets wrong</th></tr>");
         foreach (var (rule, threshold, isOn, breaks) in rules)
         {
-            html.Append($"<tr{(isOn ? "" : " class=\"off\"")}><td>{Text(rule.Name)}<br><span class=\"dim\">{Text(rule.Signal)}</span></td><td>{(isOn ? "on" : "off")}</td><td class=\"n\">{(rule.IsFloor ? "≥" : "≤")} {Number(threshold)}</td><td class=\"n\">{breaks}</td>");
+            html.Append($"<tr{(isOn ? "" : " class=\"off\"")}><td>{Text(rule.Name)}<br><span class=\"dim\">{Text(rule.Signal)}</span></td><td>{(isOn ? "on" : "off")}</td><td class=\"n\">{(rule.IsFloor ? "≥" : "≤")} {CleanReport.Number(threshold)}</td><td class=\"n\">{breaks}</td>");
             html.Append($"<td>{Text(rule.Meaning, 500)}. <span class=\"dim\">{Text(rule.KnownFailure, 900)} ({Text(rule.Source)})</span></td></tr>");
         }
         html.Append("</table>");
     }
 
     /// <summary>Escaped and cut; control characters and marks that turn reading order around are shown as ·.</summary>
-    private static string Text(string value, int most = MostText)
+    internal static string Text(string value, int most = MostText)
     {
         var cut = new StringBuilder(Math.Min(value.Length, most) + 2);
         foreach (var c in value.AsSpan(0, Math.Min(value.Length, most)))
@@ -184,6 +139,4 @@ public static class CleanReportPage
 
     private static bool IsWhole(string value, int i) =>
         char.IsHighSurrogate(value[i]) ? i + 1 < value.Length && char.IsLowSurrogate(value[i + 1]) : i > 0 && char.IsHighSurrogate(value[i - 1]);
-
-    private static string Number(double value) => double.IsFinite(value) ? value.ToString(Math.Abs(value) >= 100 ? "0" : Math.Abs(value) >= 10 ? "0.#" : "0.###", CultureInfo.InvariantCulture) : "–";
 }

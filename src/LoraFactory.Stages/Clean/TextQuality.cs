@@ -20,6 +20,12 @@ namespace LoraFactory.Stages.Clean;
 public sealed record TextQuality(int Words, double MeanWordLength, double SymbolRatio, double StopWordShare, double TopWordShare, double AdWordShare,
     double DuplicateLineShare, double DuplicateFiveGramShare, double LinkDensity, double Score)
 {
+    /// <summary>Name of the score among a text's signals.</summary>
+    public const string Signal = "text_quality";
+
+    /// <summary>Reason of a text whose score is below clean.min_text_quality.</summary>
+    public const string Reason = "poor-text";
+
     private static readonly HashSet<ulong> AdWords =
     [
         .. ("buy price prices cheap cheapest discount discounts sale sales off deal deals order free shipping click subscribe casino bonus offer offers save coupon "
@@ -31,7 +37,7 @@ public sealed record TextQuality(int Words, double MeanWordLength, double Symbol
     /// <summary>Signals by the names under which records keep them.</summary>
     public IEnumerable<KeyValuePair<string, double>> Signals =>
     [
-        new("text_quality", Score), new("text_words", Words), new("text_mean_word_length", MeanWordLength), new("text_symbol_ratio", SymbolRatio), new("text_stop_word_share", StopWordShare),
+        new(Signal, Score), new("text_words", Words), new("text_mean_word_length", MeanWordLength), new("text_symbol_ratio", SymbolRatio), new("text_stop_word_share", StopWordShare),
         new("text_top_word_share", TopWordShare), new("text_ad_word_share", AdWordShare), new("text_duplicate_line_share", DuplicateLineShare),
         new("text_duplicate_five_gram_share", DuplicateFiveGramShare), new("text_link_density", LinkDensity),
     ];

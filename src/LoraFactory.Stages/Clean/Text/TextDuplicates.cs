@@ -22,7 +22,7 @@ internal static class TextDuplicates
     {
         var result = documents.ToArray();
         var order = Enumerable.Range(0, documents.Count).Where(i => documents[i].Dropped is null && documents[i].Signal("text_words") >= FewestWords)
-            .OrderByDescending(i => documents[i].Signal("text_quality")).ThenByDescending(i => documents[i].Text.Length).ThenBy(i => documents[i].Url, StringComparer.Ordinal).ToList();
+            .OrderByDescending(i => documents[i].Signal(TextQuality.Signal)).ThenByDescending(i => documents[i].Text.Length).ThenBy(i => documents[i].Url, StringComparer.Ordinal).ToList();
         var twins = new TextTwins(order.Count, threshold);
         var exact = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var i in order)

@@ -61,7 +61,7 @@ internal sealed class TextMeaning(ITextEncoder encoder, ITextClassifier? classif
     {
         var result = documents.ToArray();
         int[] order = [.. Enumerable.Range(0, documents.Count).Where(i => documents[i].Dropped is null && vectors.ContainsKey(documents[i].Id) && documents[i].Signal("text_words") >= FewestWords)
-            .OrderByDescending(i => documents[i].Signal("text_quality")).ThenByDescending(i => documents[i].Text.Length).ThenBy(i => documents[i].Url, StringComparer.Ordinal).ThenBy(i => documents[i].Id, StringComparer.Ordinal)];
+            .OrderByDescending(i => documents[i].Signal(TextQuality.Signal)).ThenByDescending(i => documents[i].Text.Length).ThenBy(i => documents[i].Url, StringComparer.Ordinal).ThenBy(i => documents[i].Id, StringComparer.Ordinal)];
         foreach (var copy in TextCopies.Find([.. order.Select(i => vectors[documents[i].Id])], encoder.DuplicateCosine, token: token))
         {
             var (document, of) = (documents[order[copy.Index]], documents[order[copy.Of]]);

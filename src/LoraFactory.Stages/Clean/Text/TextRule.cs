@@ -17,6 +17,9 @@ public sealed record TextRule(string Name, string Set, string Signal, bool IsFlo
     /// <summary>Whether a value breaks it; what was not measured (NaN) never does.</summary>
     public bool IsBrokenBy(double value, double threshold) => IsFloor ? value < threshold : value > threshold;
 
+    /// <summary>Whether no text can break it at this threshold: no signal but a cosine is ever negative.</summary>
+    public bool IsOffAt(double threshold) => IsFloor && threshold <= (Signal == TextMeaning.Relevance ? -1 : 0);
+
     /// <summary>e.g. "text_words 12, at least 50".</summary>
     public string Told(double value, double threshold) => string.Create(CultureInfo.InvariantCulture, $"{Signal} {value:0.####}, {(IsFloor ? "at least" : "at most")} {threshold:0.####}");
 }
@@ -51,7 +54,11 @@ public sealed class TextJudgement
         foreach (var written in options.Thresholds)
         {
             var (name, value) = Split(written);
-            if (TextRules.All.All(r => r.Name != name)) return $"{written}: there is no rule {name}. Rules are {string.Join(", ", TextRules.All.Select(r => r.Name))}.";
+            if (TextRules.All.All(r => r.Name != name))
+            {
+                var names = TextRules.All.Select(r => r.Name);
+                return $"{written}: there is no rule {name}. " + (NearestKey.Among(name, names) is { } near ? $"Did you mean {near}?" : $"Rules are {string.Join(", ", names)}.");
+            }
             if (!double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) || !double.IsFinite(number)) return $"{written} is not RULE=NUMBER; write for example gopher-few-words=20.";
             if (!seen.Add(name)) return $"{name} stands there twice; keep one.";
         }

@@ -162,7 +162,9 @@ public sealed class RescoreTests
     }
 
     [Theory]
-    [InlineData("gopher-few-word=3", "there is no rule gopher-few-word")]
+    [InlineData("gopher-few-word=3", "there is no rule gopher-few-word. Did you mean gopher-few-words?")]
+    [InlineData("seed_lenght=3", "Did you mean seed-length?")]
+    [InlineData("entropy-of-everything=3", "Rules are gopher-few-words, ")]
     [InlineData("gopher-few-words", "is not RULE=NUMBER")]
     [InlineData("gopher-few-words=many", "is not RULE=NUMBER")]
     public void A_threshold_that_cannot_be_meant_is_said_before_anything_runs(string written, string said)
