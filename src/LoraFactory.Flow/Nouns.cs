@@ -70,8 +70,10 @@ public sealed record PagePicture
     public required string Url { get; init; }
     /// <summary>SHA-256 (hex) of the bytes in the blob store; null when the picture was not fetched.</summary>
     public string? BlobHash { get; init; }
-    /// <summary>Why it was not fetched ("robots-denied", "too-large" …), null when it was.</summary>
+    /// <summary>Why it was not fetched ("robots-denied", "too-large", "opt-out:SIGNAL" …), null when it was.</summary>
     public string? Refused { get; init; }
+    /// <summary>What <see cref="Refused"/> begins with where training was refused; the signal follows.</summary>
+    public const string RefusedByOptOut = "opt-out:";
     /// <summary>Media type of the response.</summary>
     public string? MediaType { get; init; }
     /// <summary>Text of the figcaption.</summary>

@@ -12,10 +12,10 @@ namespace LoraFactory.Stages.Clean;
 /// <param name="encoders">Opens what texts are compared with; without it they are judged by their words alone.</param>
 public sealed class CleanStage(IEncoders? encoders = null) : IStage
 {
-    /// <summary>Reason of pictures that the crawl did not fetch; they don't count in the share that must be kept.</summary>
+    /// <summary>Reason of pictures that the crawl did not fetch, unless training was refused.</summary>
     public const string NotFetched = "not-fetched";
 
-    /// <summary>Reason of what refuses training.</summary>
+    /// <summary>Reason of what refuses training, whether it was fetched or not.</summary>
     public const string OptedOut = "opted-out";
 
     /// <summary><see cref="Drop.Kind"/> of a page's text; every other drop is a picture.</summary>
@@ -72,13 +72,19 @@ public sealed class CleanStage(IEncoders? encoders = null) : IStage
         drops.Sort((a, b) => string.CompareOrdinal(a.What, b.What) is var order and not 0 ? order : string.CompareOrdinal(a.Id, b.Id));
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, "dropped.jsonl"), drops);
         drops.RemoveAll(drop => drop.Kind == DocumentKind); // counts are of pictures
-        var counts = drops.GroupBy(drop => drop.Reason, StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.Count());
+        var counts = Counts(drops);
         var seen = kept.Count + drops.Count;
-        KeptShare.Require(kept.Count, counts, options, IsFolder(context.Recipe));
+        // what the crawl did not fetch says nothing about clean's thresholds
+        KeptShare.Require(kept.Count, Counts(drops.Where(drop => !WasNotFetched(drop))), Counts(drops.Where(WasNotFetched)), options, IsFolder(context.Recipe));
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, "records.jsonl"), kept.Select(candidate => candidate.ToRecord()));
         RunDirectory.WriteLines(context.Run.File(StageName.Clean, "consent.jsonl"), kept.Where(candidate => candidate.Consent is not null).Select(candidate => new RecordConsent(candidate.Id, candidate.Consent!)));
         return new StageOutcome(seen, kept.Count, counts, $"{kept.Count} of {seen} pictures kept{KeptShare.Commonest(counts)}");
     }
+
+    private static bool WasNotFetched(Drop drop) => drop is { Page: not null, Blob: null };
+
+    private static Dictionary<string, int> Counts(IEnumerable<Drop> drops) =>
+        drops.GroupBy(drop => drop.Reason, StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.Count());
 
     private static bool IsFolder(Recipe recipe) => recipe.Label.Source == "folder";
 

@@ -6,16 +6,15 @@ namespace LoraFactory.Stages.Clean;
 /// <summary>Stops a run that would go on with next to nothing, and says what to change.</summary>
 internal static class KeptShare
 {
-    /// <summary>Throws <see cref="LoraException"/> with the three commonest reasons when too little was kept.</summary>
-    public static void Require(int kept, IReadOnlyDictionary<string, int> drops, CleanOptions options, bool folder)
+    /// <summary>Throws <see cref="LoraException"/> with the three commonest reasons when too little was kept; what the crawl did not fetch counts in no share.</summary>
+    public static void Require(int kept, IReadOnlyDictionary<string, int> drops, IReadOnlyDictionary<string, int> notFetched, CleanOptions options, bool folder)
     {
-        var judged = kept + drops.Where(drop => drop.Key != CleanStage.NotFetched).Sum(drop => drop.Value);
+        var judged = kept + drops.Sum(drop => drop.Value);
         if (judged == 0)
         {
-            var notFetched = drops.GetValueOrDefault(CleanStage.NotFetched);
-            throw new LoraException(notFetched == 0
+            throw new LoraException(notFetched.Count == 0
                 ? "clean was given no pictures: the crawled pages show none; add seed.urls with pictures on your topic."
-                : $"clean was given no pictures: the crawl fetched none of the {notFetched} that it found; 2-clean/dropped.jsonl says why for each.");
+                : $"clean was given no pictures: the crawl fetched none of the {notFetched.Values.Sum()} that it found ({string.Join(", ", notFetched.OrderByDescending(n => n.Value).Select(n => $"{n.Key} {n.Value}"))}); 2-clean/dropped.jsonl says why for each.");
         }
         if (TooFew("clean kept", kept, judged, drops, options, folder) is { } fault) throw new LoraException($"{fault} 2-clean/dropped.jsonl lists every picture.");
     }
@@ -32,7 +31,7 @@ internal static class KeptShare
     /// <summary>The three commonest reasons, each with its count and what to change.</summary>
     public static string Reasons(IReadOnlyDictionary<string, int> drops, CleanOptions options, bool folder)
     {
-        var advice = drops.Where(drop => drop.Key != CleanStage.NotFetched).OrderByDescending(drop => drop.Value).ThenBy(drop => drop.Key, StringComparer.Ordinal).Take(3)
+        var advice = drops.OrderByDescending(drop => drop.Value).ThenBy(drop => drop.Key, StringComparer.Ordinal).Take(3)
             .Select(drop => $"{drop.Key} {drop.Value} ({Advice(drop.Key, options, folder)})");
         return string.Join("; ", advice);
     }
@@ -44,7 +43,7 @@ internal static class KeptShare
     private static string Advice(string reason, CleanOptions options, bool folder) => reason switch
     {
         "off-topic" => $"lower clean.min_relevance below {options.MinRelevance}, or add seed.synonyms",
-        "poor-text" => $"lower clean.min_text_quality below {options.MinTextQuality}, or choose other seed.urls",
+        TextQuality.Reason => $"lower clean.min_text_quality below {options.MinTextQuality}, or choose other seed.urls",
         "language" => $"clean.languages keeps only {string.Join(", ", options.Languages)}",
         "too-small" => $"lower clean.min_side below {options.MinSide}{(folder ? "" : ", or choose sites with larger pictures")}",
         "too-large" => $"raise clean.max_megapixels above {options.MaxMegapixels}",

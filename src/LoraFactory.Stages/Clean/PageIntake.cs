@@ -53,7 +53,7 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
                 var picture = page.Page.Pictures[i];
                 if (picture.BlobHash is null)
                 {
-                    drops.Add(new Drop(ContentId.Of(picture.Url, page.Page.FinalUrl, $"{i}"), CleanStage.NotFetched, picture.Url, picture.Refused ?? "not fetched") { Page = page.Page.FinalUrl });
+                    drops.Add(NotFetched(page.Page, picture, i));
                     continue;
                 }
                 var candidate = ToCandidate(page, picture, i);
@@ -77,8 +77,8 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
     private (string Name, string Detail, double Value, double Threshold)? FaultOf(TextDocument document)
     {
         if (options.Languages.Count > 0 && document.Language != "und" && !options.Languages.Any(language => Matches(document.Language, language))) return ("language", document.Language, double.NaN, double.NaN);
-        var quality = document.Signal("text_quality");
-        if (quality < options.MinTextQuality) return ("poor-text", $"quality {quality:0.###}: {document.Worst}", quality, options.MinTextQuality);
+        var quality = document.Signal(TextQuality.Signal);
+        if (quality < options.MinTextQuality) return (TextQuality.Reason, $"quality {quality:0.###}: {document.Worst}", quality, options.MinTextQuality);
         foreach (var broken in rules.Broken(document.Signals))
             return (broken.Rule, TextRules.All.First(rule => rule.Name == broken.Rule).Told(broken.Value, broken.Threshold), broken.Value, broken.Threshold);
         return null;
@@ -92,6 +92,16 @@ internal sealed class PageIntake(RunDirectory run, CleanOptions options, Earlier
         if (judged.Value < options.MinRelevance)
             return ("off-topic", $"relevance {judged.Value:0.###}: own words {judged.Own:0.##}, against {judged.Against:0.##}, around {judged.Context:0.##}, page {judged.Page:0.##}", judged.Value, options.MinRelevance);
         return null;
+    }
+
+    // An opt-out goes by its own name, whether the crawl heard of it or clean does; another page's is named with the page.
+    private static Drop NotFetched(Page page, PagePicture picture, int index)
+    {
+        var drop = new Drop(ContentId.Of(picture.Url, page.FinalUrl, $"{index}"), CleanStage.NotFetched, picture.Url, picture.Refused ?? "not fetched") { Page = page.FinalUrl };
+        if (picture.Refused?.StartsWith(PagePicture.RefusedByOptOut, StringComparison.Ordinal) is not true) return drop;
+        var signal = picture.Refused[PagePicture.RefusedByOptOut.Length..];
+        var elsewhere = picture.Consent is { Verdict: "refused" } said && said.Url != picture.Url && said.Url != page.FinalUrl ? $", said by {said.Url}" : "";
+        return drop with { Reason = CleanStage.OptedOut, Detail = signal + elsewhere };
     }
 
     private string Tidy(string text) => CaptionText.Clean(cleaning.Line(text));

@@ -71,8 +71,14 @@ internal sealed class CrawlRecord
             if (visit.AnsweredBy is not null) frontier.Rest(visit.Item.Url.Host, Now() + wait.TotalSeconds); // it leads to where nothing may be asked yet
             return;
         }
+        if (visit.Picture is not null && frontier.IsOptedOut(visit.Item))
+        {
+            frontier.EndVisit(visit.Item); // it was on its way when a page refused it
+            return;
+        }
         var again = TriesAgain(visit);
         if (again) return;
+        if (visit.Page is { OptOut: not null } refusing) RefusePictures(refusing); // also where it is dropped as a copy
         if (visit.Picture is not null) frontier.PutPicture(visit.Item.Url.AbsoluteUri, visit.Picture);
         if (visit.Picture?.OptOut is not null) frontier.CountOptedOut(1);
         if (visit.Missing != 0) frontier.SetMissingPage(visit.Item.Url.Host, visit.Missing);
@@ -101,6 +107,16 @@ internal sealed class CrawlRecord
         if (options.MaxPictures == 0) return;
         foreach (var picture in page.Pictures)
             if (picture.Refused is null) frontier.Add(new(new Uri(picture.Url), UrlKind.Picture, page.Depth, page.Relevance));
+    }
+
+    // What a page refuses of its own site's pictures is refused wherever they stand; over another site's it has no say.
+    private void RefusePictures(Page page)
+    {
+        if (!OptOuts.SpeaksOfTraining(page.OptOut!)) return;
+        var (host, site) = (new Uri(page.FinalUrl).Host, SiteBudget.SiteOf(new Uri(page.FinalUrl).Host));
+        var outcome = new PictureOutcome(null, PagePicture.RefusedByOptOut + page.OptOut, null, page.OptOut) { Consent = page.Consent };
+        foreach (var url in page.Pictures.Select(p => new Uri(p.Url)))
+            if (url.Host == host || SiteBudget.SiteOf(url.Host) == site) frontier.RefusePicture(new(url, UrlKind.Picture, page.Depth, page.Relevance), outcome, page.FinalUrl);
     }
 
     private void AddLinks(Visit visit, long room)

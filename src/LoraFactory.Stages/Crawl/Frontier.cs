@@ -14,7 +14,7 @@ namespace LoraFactory.Stages.Crawl;
 public sealed partial class Frontier : IKnownPages, IDisposable
 {
     /// <summary>Form of the tables; a frontier of another form is begun anew.</summary>
-    public const string Form = "5";
+    public const string Form = "6";
 
     /// <summary>Why a host is closed for pages, pictures and sitemaps alike: nobody answers there.</summary>
     public const string Unreachable = "host-unreachable";
@@ -213,6 +213,45 @@ public sealed partial class Frontier : IKnownPages, IDisposable
     /// <summary>Keeps how a picture fared.</summary>
     public void PutPicture(string url, PictureOutcome outcome) =>
         tables.AddPicture.Run(FrontierTables.Key(UrlKind.Picture, url), JsonSerializer.Serialize(outcome, CrawlJson.Default.PictureOutcome));
+
+    /// <summary>
+    /// Records that a page refuses training on a picture, wherever it stands: one that waits is not asked for, one that was kept counts as dropped.
+    /// One that could not be had keeps its reason.
+    /// </summary>
+    /// <param name="item">The picture.</param>
+    /// <param name="refused">What becomes of it.</param>
+    /// <param name="by">The page that says so.</param>
+    public void RefusePicture(FrontierUrl item, PictureOutcome refused, string by)
+    {
+        var known = tables.FindUrl.First(r => new KnownUrl(r.GetInt32(0), r.GetInt32(1), r.GetDouble(2), r.IsDBNull(3) ? null : r.GetString(3)), item.Key);
+        if (known?.State == 2 && tables.FindPicture.First(_ => true, item.Key)) return;
+        PutPicture(item.Url.AbsoluteUri, refused);
+        var refusal = new Refusal(refused.Refused!, $"said by {by}");
+        switch (known?.State)
+        {
+            case null:
+                AddDropped(item, refusal);
+                break;
+            case 0:
+                Drop(item, refusal);
+                break;
+            case 1:
+            case Deferred:
+                Drop(item, refusal);
+                if (known.State == 1) counts.Pictures--;
+                else counts.Tally.CountDrop(item.Kind, known.Reason!, -1);
+                counts.Tally.CountOutcome(item.Url.Host, known.Reason, 0, -1);
+                counts.Tally.CountOutcome(item.Url.Host, refusal.Reason, 0);
+                break;
+        }
+    }
+
+    /// <summary>Whether training on a picture was refused, by a page or by its own response.</summary>
+    public bool IsOptedOut(FrontierUrl picture) =>
+        tables.FindPicture.First(r => r.GetString(0), picture.Key) is { } json && JsonSerializer.Deserialize(json, CrawlJson.Default.PictureOutcome)!.OptOut is not null;
+
+    /// <summary>Needs what a visit brought no more.</summary>
+    public void EndVisit(FrontierUrl item) => visits.End(item.Key, waits: false);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -31,6 +31,9 @@ public sealed class OptOuts(string userAgent)
     private static readonly string[] ForImages = ["noai", "noimageai", "noml", "noindex", "noimageindex", "none"];
     private static readonly string[] ForText = ["noai", "noml", "noindex", "none"];
 
+    // Addressed to search engines, about the page that they stand on: taken as a refusal of what is found there, and of nothing else.
+    private static readonly string[] OfSearch = ["noindex", "noimageindex", "none"];
+
     // Directives with a value; a colon after any other first word names the crawler that is meant.
     private static readonly string[] Valued = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
 
@@ -44,13 +47,26 @@ public sealed class OptOuts(string userAgent)
     /// <param name="image">Whether it would be used as a picture (a page's pictures too) rather than as text.</param>
     public string? Find(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page, bool image)
     {
-        var refusing = image ? ForImages : ForText;
-        if (OfHeaders(headers).FirstOrDefault(refusing.Contains) is { } header) return $"x-robots-tag:{header}";
-        if (page.Robots.SelectMany(Split).FirstOrDefault(refusing.Contains) is { } meta) return $"robots-meta:{meta}";
+        string? first = null;
+        foreach (var refusal in Refusals(url, policy, headers, page, image ? ForImages : ForText))
+        {
+            if (SpeaksOfTraining(refusal)) return refusal; // of several the one that says most
+            first ??= refusal;
+        }
+        return first;
+    }
+
+    /// <summary>Whether a refusal, as <see cref="Find"/> gives it, is about training rather than about being found on this page.</summary>
+    public static bool SpeaksOfTraining(string refusal) => refusal.IndexOf(':') is > 0 and var colon && !OfSearch.Contains(refusal[(colon + 1)..]);
+
+    private IEnumerable<string> Refusals(Uri url, OriginPolicy policy, IReadOnlyList<KeyValuePair<string, string>> headers, PageStatements page, string[] refusing)
+    {
+        foreach (var header in OfHeaders(headers).Where(refusing.Contains)) yield return $"x-robots-tag:{header}";
+        foreach (var meta in page.Robots.SelectMany(Split).Where(refusing.Contains)) yield return $"robots-meta:{meta}";
         var signals = Signals(url, policy, headers, page);
-        if (signals.TdmReserved == true) return $"{signals.TdmSource}:tdm-reservation=1";
-        if (signals.ContentSignals.GetValueOrDefault("ai-train") == false) return "content-signal:ai-train=no";
-        return signals.ContentUsage.GetValueOrDefault("train-ai") == false ? "content-usage:train-ai=n" : null;
+        if (signals.TdmReserved == true) yield return $"{signals.TdmSource}:tdm-reservation=1";
+        if (signals.ContentSignals.GetValueOrDefault("ai-train") == false) yield return "content-signal:ai-train=no";
+        if (signals.ContentUsage.GetValueOrDefault("train-ai") == false) yield return "content-usage:train-ai=n";
     }
 
     /// <summary>What a resource says about its use, to be kept with it; parameters as of <see cref="Find"/>.</summary>

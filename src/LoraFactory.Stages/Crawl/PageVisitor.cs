@@ -88,7 +88,7 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
         var consent = optOuts.Judge(answer.FinalUrl, origin, answer.Headers, parsed.Statements, image: true, answer.At);
         var optOut = consent.Verdict == "refused" ? consent.Signal : null;
         var hash = run.PutBlob(answer.Body, durable: false);
-        var pictures = parsed.Pictures.Select(p => optOut is not null ? p with { OptOut = optOut, Refused = "opt-out:" + optOut } : policy.Withdrawn(p.Url) is not null ? p with { Refused = "withdrawn" } : p).ToList();
+        var pictures = parsed.Pictures.Select(p => optOut is not null ? p with { OptOut = optOut, Refused = PagePicture.RefusedByOptOut + optOut } : policy.Withdrawn(p.Url) is not null ? p with { Refused = "withdrawn" } : p).ToList();
         var page = new Page
         {
             Id = ContentId.Of(item.Url.AbsoluteUri, hash),
@@ -128,7 +128,7 @@ public sealed class PageVisitor(CrawlOptions options, Seed seed, RunDirectory ru
         Refusal? Judge(Uri url, IReadOnlyList<KeyValuePair<string, string>> headers)
         {
             consent = optOuts.Judge(url, origin!, headers, PageStatements.None, image: true, clock.GetUtcNow());
-            return consent.Verdict == "refused" ? new("opt-out:" + consent.Signal) : null;
+            return consent.Verdict == "refused" ? new(PagePicture.RefusedByOptOut + consent.Signal) : null;
         }
 
         var order = new FetchOrder(

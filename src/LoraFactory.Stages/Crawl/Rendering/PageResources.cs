@@ -89,7 +89,7 @@ internal sealed class PageResources(CrawlOptions options, PageFetcher fetcher, H
     {
         if (answer.MediaType is "text/event-stream" || answer.MediaType.StartsWith("multipart/", StringComparison.Ordinal)) return new("endless", answer.MediaType);
         var consent = optOuts.Judge(answer.FinalUrl, policy, answer.Headers, PageStatements.None, image: false, clock.GetUtcNow());
-        return consent.Verdict == "refused" ? new("opt-out:" + consent.Signal) : null;
+        return consent.Verdict == "refused" ? new(PagePicture.RefusedByOptOut + consent.Signal) : null;
     }
 
     private Fetched? Kept(string key)

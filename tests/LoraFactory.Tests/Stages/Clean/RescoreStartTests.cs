@@ -30,7 +30,7 @@ public sealed class RescoreStartTests : IDisposable
         var first = await LoraAsync("clean", run, "--rescore", "--set", Few);
         Assert.Equal((0, 1, true), (first.Code, Records, IsBeside));
         Assert.Contains("judged by the recipe's own values but for clean.thresholds=[\"gopher-few-words=50\"] (recipe: [])", first.Said, StringComparison.Ordinal);
-        Assert.Contains($"lora clean {run} --rescore goes back to the recipe's own values", first.Said, StringComparison.Ordinal);
+        Assert.Contains($"lora clean {run} --rescore --runs-dir {folder.File("runs")} goes back to the recipe's own values", first.Said, StringComparison.Ordinal);
 
         var second = await LoraAsync("clean", run, "--rescore", "--set", "clean.max_aspect=5");
         Assert.Equal((0, 2), (second.Code, Records));
