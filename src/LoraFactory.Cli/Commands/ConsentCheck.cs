@@ -75,6 +75,6 @@ internal static class ConsentCheck
         }
         var said = kept.Select(k => answers.Of(k.Url)).OfType<ConsentAnswer>().ToList();
         results.ForPeople($"{run.Path}: {string.Join(", ", said.GroupBy(a => a.Verdict, StringComparer.Ordinal).OrderByDescending(g => g.Count()).ThenBy(g => g.Key, StringComparer.Ordinal).Select(g => $"{g.Count()} {g.Key}"))}");
-        return [.. said.Where(a => a.IsRefused)];
+        return ConsentRecheck.Refused(run, said);
     }
 }

@@ -53,6 +53,21 @@ public sealed class ConsentRecheck(CrawlOptions options, TimeProvider clock)
         return [.. found.Values];
     }
 
+    /// <summary>What refuses by these answers, and the kept pictures that a page of their own site refuses by them: on whatever page they stand, as in the crawl.</summary>
+    public static IReadOnlyList<ConsentAnswer> Refused(RunDirectory run, IEnumerable<ConsentAnswer> answers)
+    {
+        var found = answers.Where(a => a.IsRefused).DistinctBy(a => a.Url).ToDictionary(a => a.Url, StringComparer.Ordinal);
+        var pages = found.Values.Where(a => a.Signal is not null && OptOuts.SpeaksOfTraining(a.Signal)).ToDictionary(a => a.Url, StringComparer.Ordinal);
+        if (pages.Count == 0) return [.. found.Values];
+        foreach (var page in RunDirectory.ReadLines<Page>(run.PathOf(StageName.Crawl, "pages.jsonl")))
+        {
+            if (!pages.TryGetValue(page.Url, out var said) || said.Kind != "page") continue;
+            foreach (var picture in page.Pictures.Where(p => p.BlobHash is not null && SiteBudget.AreOneSite(new Uri(page.FinalUrl), new Uri(p.Url))))
+                found.TryAdd(picture.Url, new(picture.Url, "picture", "refused", $"{said.Signal}, said by {page.Url}", said.At));
+        }
+        return [.. found.Values];
+    }
+
     /// <summary>Asks each address; hosts side by side, those of one host one after the other.</summary>
     /// <param name="addresses">What to ask.</param>
     /// <param name="answered">Is told each answer, one at a time.</param>

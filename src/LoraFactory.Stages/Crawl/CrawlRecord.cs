@@ -113,10 +113,10 @@ internal sealed class CrawlRecord
     private void RefusePictures(Page page)
     {
         if (!OptOuts.SpeaksOfTraining(page.OptOut!)) return;
-        var (host, site) = (new Uri(page.FinalUrl).Host, SiteBudget.SiteOf(new Uri(page.FinalUrl).Host));
+        var at = new Uri(page.FinalUrl);
         var outcome = new PictureOutcome(null, PagePicture.RefusedByOptOut + page.OptOut, null, page.OptOut) { Consent = page.Consent };
         foreach (var url in page.Pictures.Select(p => new Uri(p.Url)))
-            if (url.Host == host || SiteBudget.SiteOf(url.Host) == site) frontier.RefusePicture(new(url, UrlKind.Picture, page.Depth, page.Relevance), outcome, page.FinalUrl);
+            if (SiteBudget.AreOneSite(at, url)) frontier.RefusePicture(new(url, UrlKind.Picture, page.Depth, page.Relevance), outcome, page.FinalUrl);
     }
 
     private void AddLinks(Visit visit, long room)

@@ -37,7 +37,8 @@ public sealed class ConsentCheckTests : IDisposable
         string[] out_ = ["http://a.test/1", "http://a.test/2", "http://a.test/3.png", "http://b.test/1"];
         (code, output) = await CheckAsync("--max-age", "0", "--json");
         Assert.Equal(0, code);
-        Assert.Equal(out_, output.Split('\n').Where(l => l.StartsWith('{')).Select(l => System.Text.Json.JsonDocument.Parse(l).RootElement.GetProperty("url").GetString()).Order(StringComparer.Ordinal));
+        string[] theirs = ["http://a.test/1.png", "http://a.test/2.png"]; // pictures of pages that refuse by now
+        Assert.Equal(out_.Concat(theirs).Order(StringComparer.Ordinal), output.Split('\n').Where(l => l.StartsWith('{')).Select(l => System.Text.Json.JsonDocument.Parse(l).RootElement.GetProperty("url").GetString()).Order(StringComparer.Ordinal));
         Assert.Equal(8, Pages().Count);
         var answers = RunDirectory.ReadLines<ConsentAnswer>(folder.File("runs/two/consent-check.jsonl")).GroupBy(a => a.Url).ToDictionary(g => g.Key, g => g.Last());
         Assert.Equal(("refused", "x-robots-tag:noai"), (answers[out_[0]].Verdict, answers[out_[0]].Signal));
@@ -55,6 +56,27 @@ public sealed class ConsentCheckTests : IDisposable
         Assert.Equal(["http://a.test/", "http://a.test/3", "http://b.test/", "http://b.test/2", "http://b.test/3"], Pages().Select(p => p.Url).Order(StringComparer.Ordinal));
         Assert.DoesNotContain(Pages().SelectMany(p => p.Pictures), p => p.Url == "http://a.test/3.png");
         Assert.Contains("http://b.test/1", File.ReadAllText(folder.File("runs/two/consent.jsonl")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_page_s_refusal_takes_the_pictures_of_its_own_site_from_the_pages_that_say_nothing()
+    {
+        // both show a picture of either host; a page that is left out by robots.txt alone says nothing of its pictures
+        changed["a.test/1"] = changed["a.test/2"] = "200 OK\r\nX-Meta: <img src=/shared.png><img src=http://b.test/shared.png>";
+        changed["b.test/1"] = changed["b.test/2"] = "200 OK\r\nX-Meta: <img src=/shown.png>";
+        await using var server = new LoopbackServer(AnswerAsync);
+        Assert.Equal(0, (await CrawlAsync(server)).Code);
+        changed["a.test/1"] = "200 OK\r\nX-Robots-Tag: noai";
+        changed["a.test/3"] = "200 OK\r\nX-Robots-Tag: noindex";
+        changed["b.test/robots.txt"] = "200 OK\r\nX-Body: User-agent: *|Disallow: /1$";
+        var (code, output) = await CheckAsync("--max-age", "0", "--purge");
+        Assert.Equal(0, code);
+        Assert.Contains("http://a.test/shared.png (picture): x-robots-tag:noai, said by http://a.test/1", output, StringComparison.Ordinal);
+        Assert.Contains("http://a.test/1.png (picture): x-robots-tag:noai, said by http://a.test/1", output, StringComparison.Ordinal);
+        Assert.Equal(["http://a.test/", "http://a.test/2", "http://b.test/", "http://b.test/2", "http://b.test/3"], Pages().Select(p => p.Url).Order(StringComparer.Ordinal));
+        string[] Shown(string page) => [.. Pages().Single(p => p.Url == page).Pictures.Select(p => p.Url).Order(StringComparer.Ordinal)];
+        Assert.Equal(["http://a.test/2.png", "http://b.test/shared.png"], Shown("http://a.test/2"));
+        Assert.Equal(["http://b.test/2.png", "http://b.test/shown.png"], Shown("http://b.test/2"));
     }
 
     [Fact]
