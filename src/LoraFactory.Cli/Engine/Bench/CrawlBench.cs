@@ -79,23 +79,24 @@ internal static class CrawlBench
             var expected = Enumerable.Range(0, shape.Pages).ToDictionary(web.Url, web.Title, StringComparer.Ordinal);
             var options = new CrawlOptions
             {
-                AllowPrivateHosts = [.. Enumerable.Range(0, shape.Hosts).Select(GeneratedWeb.HostName)],
+                AllowPrivateHosts = [.. web.HostNames],
                 Resolve = [.. web.Resolve(port)],
                 DelaySeconds = shape.Pause,
                 TimeoutSeconds = 5 * shape.Speedup,
             };
             settings = settings with { Speedup = shape.Speedup };
-            var fields = new JsonObject { ["pages"] = shape.Pages, ["hosts"] = shape.Hosts, ["seed"] = shape.Seed, ["latency_ms"] = shape.LatencyMs, ["failure_rate"] = shape.FailureRate, ["trap_rate"] = shape.TrapRate, ["delay_s"] = shape.Pause };
+            var fields = new JsonObject { ["pages"] = shape.Pages, ["hosts"] = shape.Hosts, ["seed"] = shape.Seed, ["latency_ms"] = shape.LatencyMs, ["failure_rate"] = shape.FailureRate, ["trap_rate"] = shape.TrapRate, ["redirect_rate"] = shape.RedirectRate, ["opt_out_rate"] = shape.OptOutRate, ["robots_failure_rate"] = shape.RobotsFailureRate, ["delay_s"] = shape.Pause };
             if (shape.Speedup > 1) fields["speedup"] = shape.Speedup;
-            var line = await MeasureAsync(fields, web.Url(0), options, expected, settings, world, token);
+            var keptInSpite = 0;
+            var line = await MeasureAsync(fields, web.Url(0), options, expected, settings, world, token, pages => keptInSpite = web.OptedOutKept(pages));
             server.StandardInput.Close();
             var seen = JsonSerializer.Deserialize<WebWitness>(await ReadAsync(server, token), RunDirectory.Json)!;
             await server.WaitForExitAsync(token);
             line["requests"] = seen.Requests;
             line["megabytes_per_s"] = Measurement.Rounded(seen.Bytes / 1e6 / line["wall_s"]!.GetValue<double>());
             line["asked_beside"] = seen.Beside;
-            line["violations"] = seen.Violations;
-            line["violations_by_kind"] = new JsonObject { ["denied"] = seen.Denied, ["before_robots"] = seen.BeforeRobots, ["at_once"] = seen.AtOnce, ["too_soon"] = seen.TooSoon, ["before_retry"] = seen.BeforeRetry };
+            line["violations"] = seen.Violations + keptInSpite;
+            line["violations_by_kind"] = new JsonObject { ["denied"] = seen.Denied, ["before_robots"] = seen.BeforeRobots, ["at_once"] = seen.AtOnce, ["too_soon"] = seen.TooSoon, ["before_retry"] = seen.BeforeRetry, ["opted_out_asked"] = seen.OptedOutAsked, ["opted_out_kept"] = keptInSpite };
             return line;
         }
         finally
@@ -114,7 +115,7 @@ internal static class CrawlBench
         return await MeasureAsync(fields, document.RootElement.GetProperty("seed").GetString()!, options, expected, settings, world, token);
     }
 
-    private static async Task<JsonObject> MeasureAsync(JsonObject line, string seed, CrawlOptions options, Dictionary<string, string> expected, CrawlSettings settings, CommandWorld world, CancellationToken token)
+    private static async Task<JsonObject> MeasureAsync(JsonObject line, string seed, CrawlOptions options, Dictionary<string, string> expected, CrawlSettings settings, CommandWorld world, CancellationToken token, Action<IEnumerable<Page>>? look = null)
     {
         var folder = settings.Keep ?? Path.Combine(Path.GetTempPath(), $"lora-bench-crawl-{Environment.ProcessId}");
         try
@@ -144,6 +145,7 @@ internal static class CrawlBench
             var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
             var used = (Environment.CpuUsage.TotalTime - cpu).TotalSeconds;
             var right = RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl")).Where(p => expected.TryGetValue(p.FinalUrl, out var title) && title == p.Title).Select(p => p.FinalUrl).Distinct(StringComparer.Ordinal).Count();
+            look?.Invoke(RunDirectory.ReadLines<Page>(run.File(StageName.Crawl, "pages.jsonl")));
             line["kept"] = outcome.Out;
             line["found"] = right;
             line["wall_s"] = Measurement.Rounded(seconds);
@@ -197,6 +199,9 @@ internal static class CrawlBench
         private readonly Option<double> latency = Number("--latency-ms", "Mean answering time in milliseconds, spread exponentially over hosts", 60_000);
         private readonly Option<double> failures = Number("--failures", "Share of pages that fail at first, and that link to what is missing, breaks off or hangs", 1);
         private readonly Option<double> traps = Number("--traps", "Share of pages that link into a trap", 1);
+        private readonly Option<double> redirects = Number("--redirects", "Share of pages that have moved: most links to them redirect, once or twice, within the host or from another", 1);
+        private readonly Option<double> optOuts = Number("--opt-outs", "Share of pages, and of pictures, that refuse training", 1);
+        private readonly Option<double> robotsFailures = Number("--robots-failures", "Further hosts, as a share of --hosts, that are linked to and whose robots.txt answers 503 or never", 1);
         private readonly Option<double> crawlDelay = Number("--crawl-delay", "Pause in seconds that robots.txt asks for", 3600);
         private readonly Option<double> delay = Number("--delay", "Pause in seconds between requests to a host, as crawl.delay_seconds", 3600);
 
@@ -205,12 +210,13 @@ internal static class CrawlBench
         public static IEnumerable<string> Arguments(WebShape shape) => new (string, double)[]
         {
             ("--pages", shape.Pages), ("--hosts", shape.Hosts), ("--seed", shape.Seed), ("--latency-ms", shape.LatencyMs), ("--failures", shape.FailureRate),
-            ("--traps", shape.TrapRate), ("--crawl-delay", shape.CrawlDelay), ("--delay", shape.Pause), ("--speedup", shape.Speedup),
+            ("--traps", shape.TrapRate), ("--redirects", shape.RedirectRate), ("--opt-outs", shape.OptOutRate), ("--robots-failures", shape.RobotsFailureRate),
+            ("--crawl-delay", shape.CrawlDelay), ("--delay", shape.Pause), ("--speedup", shape.Speedup),
         }.SelectMany(p => (string[])[p.Item1, p.Item2.ToString(CultureInfo.InvariantCulture)]);
 
         public void AddTo(Command command)
         {
-            foreach (var option in (Option[])[pages, hosts, seed, latency, failures, traps, crawlDelay, delay, speedup]) command.Options.Add(option);
+            foreach (var option in (Option[])[pages, hosts, seed, latency, failures, traps, redirects, optOuts, robotsFailures, crawlDelay, delay, speedup]) command.Options.Add(option);
         }
 
         public WebShape Of(ParseResult parsed) => new(parsed.GetValue(pages), parsed.GetValue(hosts), parsed.GetValue(seed))
@@ -218,6 +224,9 @@ internal static class CrawlBench
             LatencyMs = parsed.GetValue(latency),
             FailureRate = parsed.GetValue(failures),
             TrapRate = parsed.GetValue(traps),
+            RedirectRate = parsed.GetValue(redirects),
+            OptOutRate = parsed.GetValue(optOuts),
+            RobotsFailureRate = parsed.GetValue(robotsFailures),
             CrawlDelay = parsed.GetValue(crawlDelay),
             Pause = parsed.GetValue(delay),
             Speedup = parsed.GetValue(speedup),

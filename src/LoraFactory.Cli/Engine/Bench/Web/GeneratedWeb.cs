@@ -18,6 +18,12 @@ public sealed record WebShape(int Pages = 2000, int Hosts = 20, int Seed = 1)
     public double FailureRate { get; init; }
     /// <summary>Share of pages, 0..1, that link into a trap: a calendar without end, paths that repeat, session ids, soft 404s.</summary>
     public double TrapRate { get; init; }
+    /// <summary>Share of pages, 0..1, that have moved: most links to them lead to a former address, which redirects once or twice, within the host or from others.</summary>
+    public double RedirectRate { get; init; }
+    /// <summary>Share of pages, and of pictures, 0..1, that refuse training: by X-Robots-Tag, by TDMRep's header, pages by their meta elements too.</summary>
+    public double OptOutRate { get; init; }
+    /// <summary>Further hosts as a share of <see cref="Hosts"/>, 0..1, to which pages link and whose robots.txt cannot be had: every other one answers 503, the rest never.</summary>
+    public double RobotsFailureRate { get; init; }
     /// <summary>Pause between requests that robots.txt asks for, in seconds; 0 asks for none.</summary>
     public double CrawlDelay { get; init; }
     /// <summary>Pause that the crawler promised, in seconds: what is sooner is a violation.</summary>
@@ -34,14 +40,17 @@ public sealed record WebAnswer(int Status, string Type, byte[] Body)
 {
     /// <summary>Retry-After in seconds, null for none.</summary>
     public int? RetryAfter { get; init; }
+    /// <summary>Further header fields.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 }
 
 /// <summary>
 /// A web that is calculated, not stored: page p lies on host p mod H; it links to 2p+1 and 2p+2, so that all can be reached from the first, and to a
 /// dozen others; it has menus, an article of some 4 kB, three pictures named in three ways, a link that robots.txt denies, and, at the rates
-/// asked for, links that fail and links into traps.
+/// asked for, links that fail, links into traps, former addresses of pages, opt-outs, and links to hosts whose robots.txt cannot be had.
+/// Each kind draws from numbers of its own: with its rate at 0 the rest of the web is as it would be without it.
 /// </summary>
-public sealed class GeneratedWeb
+public sealed partial class GeneratedWeb
 {
     private const int Words = 4096;
     private readonly string[] words;
@@ -63,8 +72,11 @@ public sealed class GeneratedWeb
     /// <summary>Its address: each host has one of its own on loopback.</summary>
     public static IPAddress Address(int host) => new([127, (byte)(1 + host / 62_500), (byte)(host / 250 % 250), (byte)(1 + host % 250)]);
 
+    /// <summary>Names of all its hosts, those whose robots.txt cannot be had at the end.</summary>
+    public IEnumerable<string> HostNames => Enumerable.Range(0, HostCount).Select(HostName);
+
     /// <summary>"host=ip:port" for each host.</summary>
-    public IEnumerable<string> Resolve(int port) => Enumerable.Range(0, Shape.Hosts).Select(h => $"{HostName(h)}={Address(h)}:{port}");
+    public IEnumerable<string> Resolve(int port) => Enumerable.Range(0, HostCount).Select(h => $"{HostName(h)}={Address(h)}:{port}");
 
     /// <summary>URL of a page.</summary>
     public string Url(int page) => string.Create(CultureInfo.InvariantCulture, $"http://{HostName(page % Shape.Hosts)}/a/p{page / Shape.Hosts}.html");
@@ -78,10 +90,12 @@ public sealed class GeneratedWeb
     /// <summary>The answer for a host's path; <paramref name="first"/> says that it was not asked for before.</summary>
     public WebAnswer Answer(int host, string path, bool first)
     {
+        if (IsClosed(host)) return Closed(host, path);
         if (path == "/robots.txt") return new(200, "text/plain", Encoding.ASCII.GetBytes($"User-agent: *\nDisallow: /private/\n{(Shape.CrawlDelay > 0 ? string.Create(CultureInfo.InvariantCulture, $"Crawl-delay: {Shape.CrawlDelay}\n") : "")}"));
         if (Page(host, path) is { } page)
-            return Fails(page) && first ? new(503, "text/plain", "busy"u8.ToArray()) { RetryAfter = 1 } : Html(Html(page));
-        if (path.StartsWith("/img/", StringComparison.Ordinal)) return new(200, "image/png", Dot);
+            return Fails(page) && first ? new(503, "text/plain", "busy"u8.ToArray()) { RetryAfter = 1 } : Html(Html(page)) with { Headers = OptOutHeaders(page) };
+        if (path.StartsWith("/img/", StringComparison.Ordinal)) return new(200, "image/png", Dot) { Headers = OptOutHeaders(host, path) };
+        if (Redirect(host, path) is { } moved) return moved;
         if (path.StartsWith("/reset/", StringComparison.Ordinal)) return new(0, "", []);
         if (path.StartsWith("/hang/", StringComparison.Ordinal)) return new(-1, "", []);
         if (path.StartsWith("/soft/", StringComparison.Ordinal)) return Html("<!doctype html><title>Not found</title><h1>Sorry, this page does not exist</h1><p>What you look for is not here. It may have been moved.");
@@ -89,8 +103,8 @@ public sealed class GeneratedWeb
         return new(404, "text/html; charset=utf-8", "<!doctype html><title>404</title><h1>Not found</h1>"u8.ToArray());
     }
 
-    /// <summary>Whether the path leads into a trap or to something that a crawl may not find: everything but pages, pictures and robots.txt.</summary>
-    public static bool IsBeside(string path) => !(path == "/robots.txt" || path.StartsWith("/a/p", StringComparison.Ordinal) || path.StartsWith("/img/", StringComparison.Ordinal) || path.StartsWith("/.well-known/", StringComparison.Ordinal));
+    /// <summary>Whether the path leads into a trap or to something that a crawl may not find: everything but pages, their former addresses, pictures and robots.txt.</summary>
+    public static bool IsBeside(string path) => !(path == "/robots.txt" || path.StartsWith("/a/p", StringComparison.Ordinal) || path.StartsWith("/img/", StringComparison.Ordinal) || IsFormer(path) || path.StartsWith("/.well-known/", StringComparison.Ordinal));
 
     private int? Page(int host, string path)
     {
@@ -109,7 +123,7 @@ public sealed class GeneratedWeb
         random.Skip(8);
         var html = new StringBuilder(8192);
         html.Append("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>").Append(title).Append("</title><link rel=\"canonical\" href=\"").Append(Url(page))
-            .Append("\"><meta name=\"description\" content=\"").Append(Sentence(random, 12)).Append("\"><style>body{font:14px serif}</style><script>var page=").Append(page)
+            .Append("\"><meta name=\"description\" content=\"").Append(Sentence(random, 12)).Append("\">").Append(OptOutMeta(page)).Append("<style>body{font:14px serif}</style><script>var page=").Append(page)
             .Append(";</script></head><body><nav class=\"menu\"><ul><li><a href=\"/a/p0.html\">Home</a></li><li>About us</li><li>Subscribe to our newsletter</li></ul></nav><aside><h3>Most read</h3><ul>");
         foreach (var link in Links(page, random)) html.Append("<li><a href=\"").Append(Href(page, link, random)).Append("\">").Append(Sentence(random, 4)).Append("</a></li>");
         html.Append("</ul></aside><article><h1>").Append(title).Append("</h1>");
@@ -123,6 +137,7 @@ public sealed class GeneratedWeb
         }
         html.Append("</article><footer>Copyright. All rights reserved. Cookie settings. <a href=\"/private/x").Append(page).Append(".html\">p</a> <a href=\"mailto:x@y.z\">mail</a> <a href=\"#top\">top</a>");
         Faults(html, page, random);
+        LinkToClosed(html, page);
         return html.Append("</footer></body></html>").ToString();
     }
 
@@ -139,12 +154,14 @@ public sealed class GeneratedWeb
     private string Href(int from, int to, Sequence random)
     {
         var url = Url(to);
-        return from % Shape.Hosts == to % Shape.Hosts && random.Share() < 0.7 ? url[url.IndexOf("/a/", StringComparison.Ordinal)..] : url;
+        var href = from % Shape.Hosts == to % Shape.Hosts && random.Share() < 0.7 ? url[url.IndexOf("/a/", StringComparison.Ordinal)..] : url;
+        return Former(from, to) ?? href;
     }
 
     private void Pictures(StringBuilder html, int page, Sequence random)
     {
-        string Source() => string.Create(CultureInfo.InvariantCulture, $"/img/i{random.Next(0, Math.Max(1, Shape.Pages / Shape.Hosts))}.png");
+        var own = OptsOut(page) ? string.Create(CultureInfo.InvariantCulture, $"{OptedOutPictures}{page}-") : "/img/i"; // so that the server sees whether they are asked for
+        string Source() => string.Create(CultureInfo.InvariantCulture, $"{own}{random.Next(0, Math.Max(1, Shape.Pages / Shape.Hosts))}.png");
         var second = Source();
         html.Append("<figure><img src=\"").Append(Source()).Append("\" alt=\"").Append(Sentence(random, 5)).Append("\"><figcaption>").Append(Sentence(random, 8)).Append("</figcaption></figure><img srcset=\"")
             .Append(second).Append(" 1x, ").Append(second).Append(" 2x\" alt=\"set ").Append(page).Append("\"><img src=\"data:image/gif;base64,R0lGODlhAQABAAAAACw=\" data-src=\"").Append(Source()).Append("\" alt=\"lazy\">");

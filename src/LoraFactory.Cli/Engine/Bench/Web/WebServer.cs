@@ -14,7 +14,7 @@ public sealed record WebWitness
     public long Requests { get; init; }
     /// <summary>Bytes of all bodies sent.</summary>
     public long Bytes { get; init; }
-    /// <summary>Requests for what robots.txt denies.</summary>
+    /// <summary>Requests for what robots.txt denies, and for anything but robots.txt where that cannot be had.</summary>
     public int Denied { get; init; }
     /// <summary>Requests to a host before its robots.txt was read.</summary>
     public int BeforeRobots { get; init; }
@@ -24,10 +24,12 @@ public sealed record WebWitness
     public int TooSoon { get; init; }
     /// <summary>Requests before the time that a Retry-After of the host named.</summary>
     public int BeforeRetry { get; init; }
+    /// <summary>Requests for pictures that only pages show which refuse training.</summary>
+    public int OptedOutAsked { get; init; }
     /// <summary>Requests for traps and for what fails.</summary>
     public int Beside { get; init; }
     /// <summary>All of them that a polite crawler never makes.</summary>
-    public int Violations => Denied + BeforeRobots + AtOnce + TooSoon + BeforeRetry;
+    public int Violations => Denied + BeforeRobots + AtOnce + TooSoon + BeforeRetry + OptedOutAsked;
 }
 
 /// <summary>Serves a <see cref="GeneratedWeb"/> on loopback, each host at its own address, and watches how its crawler behaves.</summary>
@@ -46,9 +48,9 @@ public sealed class WebServer : IAsyncDisposable
     private WebServer(GeneratedWeb web, WebApplication app)
     {
         (this.web, this.app) = (web, app);
-        hosts = Enumerable.Range(0, web.Shape.Hosts).ToDictionary(GeneratedWeb.HostName, h => h, StringComparer.OrdinalIgnoreCase);
+        hosts = Enumerable.Range(0, web.HostCount).ToDictionary(GeneratedWeb.HostName, h => h, StringComparer.OrdinalIgnoreCase);
         clock = web.Shape.Speedup > 1 ? new FastClock(web.Shape.Speedup) : TimeProvider.System;
-        watches = [.. Enumerable.Range(0, web.Shape.Hosts).Select(_ => new HostWatch(clock))];
+        watches = [.. Enumerable.Range(0, web.HostCount).Select(host => new HostWatch(clock, web.IsClosed(host)))];
     }
 
     /// <summary>Its port, on every address of loopback.</summary>
@@ -113,6 +115,7 @@ public sealed class WebServer : IAsyncDisposable
             context.Response.StatusCode = answer.Status;
             context.Response.ContentType = answer.Type;
             context.Response.ContentLength = answer.Body.Length;
+            foreach (var (name, value) in answer.Headers) context.Response.Headers.Append(name, value);
             if (answer.RetryAfter is { } seconds) context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
             await context.Response.Body.WriteAsync(answer.Body, context.RequestAborted);
         }
@@ -124,10 +127,10 @@ public sealed class WebServer : IAsyncDisposable
     }
 
     // Of a request's end the server knows the moment before which the crawler cannot have read the last byte: that in which it begins to send.
-    private sealed class HostWatch(TimeProvider clock)
+    private sealed class HostWatch(TimeProvider clock, bool closed)
     {
         private long requests, bytes;
-        private int active, denied, beforeRobots, atOnce, tooSoon, beforeRetry, beside;
+        private int active, denied, beforeRobots, atOnce, tooSoon, beforeRetry, optedOut, beside;
         private bool robots;
         private long? ended, retryFrom;
         private int retrySeconds;
@@ -139,7 +142,8 @@ public sealed class WebServer : IAsyncDisposable
             requests++;
             if (path == "/robots.txt") robots = true;
             else if (!robots) beforeRobots++;
-            if (path.StartsWith("/private/", StringComparison.Ordinal)) denied++;
+            if (path.StartsWith("/private/", StringComparison.Ordinal) || (closed && path != "/robots.txt")) denied++;
+            if (GeneratedWeb.IsOfOptedOut(path)) optedOut++;
             if (GeneratedWeb.IsBeside(path)) beside++;
             if (active++ > 0) atOnce++;
             else if (ended is { } last && pause > 0 && clock.GetElapsedTime(last, arrived).TotalSeconds < pause) tooSoon++;
@@ -170,6 +174,7 @@ public sealed class WebServer : IAsyncDisposable
             AtOnce = sum.AtOnce + atOnce,
             TooSoon = sum.TooSoon + tooSoon,
             BeforeRetry = sum.BeforeRetry + beforeRetry,
+            OptedOutAsked = sum.OptedOutAsked + optedOut,
             Beside = sum.Beside + beside,
         };
     }
