@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Compression;
 using System.Text;
 
@@ -17,6 +18,9 @@ internal readonly record struct TextOrigin(string Language, double LanguageShare
 internal sealed class TextSignals
 {
     private const int MostCompressed = 64 * 1024;
+    private static readonly SearchValues<string> LoremIpsum = SearchValues.Create(["lorem ipsum"], StringComparison.OrdinalIgnoreCase), JavaScript = SearchValues.Create(["javascript"], StringComparison.OrdinalIgnoreCase);
+    private static readonly string[] Tops = [.. Enumerable.Range(0, 5).Select(length => $"text_top_{length}_gram_share")];
+    private static readonly string[] Duplicates = [.. Enumerable.Range(0, TextTokens.MostRun + 1).Select(length => $"text_duplicate_{length}_gram_share")];
     private readonly HashTally tally = new();
     private byte[] bytes = [];
 
@@ -63,7 +67,7 @@ internal sealed class TextSignals
         put("text_hash_ratio", n == 0 ? double.NaN : hashes / n);
         put("text_ellipsis_ratio", n == 0 ? double.NaN : ellipses / n);
         put("text_curly_brackets", braces);
-        put("text_lorem_ipsum", text.Text.Contains("lorem ipsum", StringComparison.OrdinalIgnoreCase) ? 1 : 0);
+        put("text_lorem_ipsum", text.Text.AsSpan().ContainsAny(LoremIpsum) ? 1 : 0);
     }
 
     // How many different function words of its language it holds, NaN where none are known.
@@ -96,7 +100,7 @@ internal sealed class TextSignals
             if (ends) punctuated++;
             if (line.Length < 30) brief++;
             sentences += Sentences(span);
-            var script = span.Contains("javascript", StringComparison.OrdinalIgnoreCase);
+            var script = span.ContainsAny(JavaScript);
             if (script) scripts++;
             if (ends && !script && HasWords(span, 3)) goodCharacters += line.Length;
         }
@@ -157,9 +161,13 @@ internal sealed class TextSignals
         var words = text.Words;
         double characters = text.WordCharacters;
         for (var length = 2; length <= 4; length++)
-            put($"text_top_{length}_gram_share", words.Length < length ? double.NaN : TopRun(text, length) / characters);
+            put(Tops[length], words.Length < length ? double.NaN : TopRun(text, length) / characters);
+        var repeated = 1.0; // where no run of a length stands twice, no longer one does
         for (var length = 5; length <= 10; length++)
-            put($"text_duplicate_{length}_gram_share", words.Length < length ? double.NaN : RepeatedRuns(text, length) / characters);
+        {
+            if (repeated > 0) repeated = words.Length < length ? 0 : RepeatedRuns(text, length);
+            put(Duplicates[length], words.Length < length ? double.NaN : repeated / characters);
+        }
     }
 
     private void Twice(TextSpan[] parts, string name, Action<string, double> put)
