@@ -9,7 +9,7 @@ namespace LoraFactory.Tests.Stages.Crawl;
 /// <summary>A crawl that waits says for whom, and how often that host was tried, where its lines go to a file too.</summary>
 public sealed class CrawlWaitsTests : IDisposable
 {
-    private const double Speedup = 10, Often = 5, Timeout = 8;
+    private const double Speedup = 10, Often = 5, Timeout = 20;
     private readonly TemporaryFolder folder = new();
     private readonly StringWriter said = new();
 
@@ -62,7 +62,7 @@ public sealed class CrawlWaitsTests : IDisposable
         Assert.Contains(lines, l => l.Contains("slow.test (try 1 of 3)", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.Contains("waiting for closed.test: asked again in ", StringComparison.Ordinal) && l.EndsWith(" s (robots.txt, try 3 of 3)", StringComparison.Ordinal));
         Assert.InRange(lines.Length, 5, clock.GetElapsedTime(began).TotalSeconds / Often + 2); // one when it ends
-        Assert.Contains("waiting for closed.test (robots.txt, try 1 of 3)", status); // while nothing else is done yet
+        Assert.Contains(status, w => w.StartsWith("waiting for closed.test (robots.txt, try 1 of 3)", StringComparison.Ordinal)); // while nothing else is done yet
         Assert.Null(CrawlStatus.Of(context.Run)!.WaitsFor);
     }
 }
