@@ -7,8 +7,8 @@ namespace LoraFactory.Images;
 
 /// <summary>
 /// The decoding process: our own executable called with <see cref="Verb"/>. It reads files from standard input and answers on
-/// standard output with what was asked for (measures, a cut and encoded square, pixels) until the input ends. Before the first file it caps its own memory, forbids itself to write files, to dump core and to
-/// gain privileges, so that a decoder that is taken over by a crafted file has little to take.
+/// standard output with what was asked for (measures, a cut and encoded square, pixels) until the input ends. Before the first file it caps its own memory, forbids itself to write files, to dump core, to
+/// gain privileges, and where the kernel allows it to reach the network or another process (<see cref="SystemCallFilter"/>), so that a decoder that is taken over by a crafted file has little to take.
 /// </summary>
 public static partial class DecodeWorker
 {
@@ -105,6 +105,7 @@ public static partial class DecodeWorker
         Limit(FileSize, 0);
         Limit(CoreSize, 0);
         _ = prctl(NoNewPrivileges, 1, 0, 0, 0);
+        _ = SystemCallFilter.Apply(); // one wall more, where the kernel has it
     }
 
     private static void AllowProcessorTime()

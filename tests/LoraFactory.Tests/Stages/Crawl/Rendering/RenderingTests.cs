@@ -126,7 +126,7 @@ public sealed class RenderingTests
             ["/requests"] = "root.append('drawn before the requests'); (async () => { for (let i = 0; ; i++) await fetch('/r.json?' + i).catch(() => 0); })();",
             ["/grows"] = "const grow = () => { for (let i = 0; i < 200000; i++) document.body.append(document.createElement('p')); }; grow(); setInterval(grow, 0);",
             ["/string"] = "root.append('x'.repeat(200e6));",
-            ["/arrays"] = "const all = []; for (;;) all.push(new Array(10000).fill(Math.random()));",
+            ["/arrays"] = "const all = []; for (;;) all.push(new Array(1e6).fill(Math.random()));",
             ["/document"] = "document.write('<p>'.repeat(3e6));",
             ["/post"] = "root.append('drawn before the post'); fetch('/p', { method: 'POST', body: 'x'.repeat(60e6) }).catch(() => 0);",
             ["/good"] = "root.append('drawings that came by script');",
