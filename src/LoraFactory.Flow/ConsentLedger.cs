@@ -21,14 +21,14 @@ public sealed record RecordConsent(string Record, Consent Consent);
 /// <param name="At">When it was withdrawn, UTC.</param>
 public sealed record Withdrawal(string Target, DateTimeOffset At)
 {
-    /// <summary>Does it cover this address? http and https of an address are one.</summary>
-    public bool Covers(string address) => new Withdrawals([this]).Of(address) is not null;
+    /// <summary>Whether a URL ending in "/" means that address alone, and not what lies below it.</summary>
+    public bool Exact { get; init; }
 }
 
 /// <summary>Withdrawals, found by address without a look at each: of many, the one of the address itself before one of a folder above it, hosts last.</summary>
 public sealed class Withdrawals
 {
-    private readonly Dictionary<string, Withdrawal> addresses = new(StringComparer.Ordinal), hosts = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, Withdrawal> addresses = new(StringComparer.Ordinal), folders = new(StringComparer.Ordinal), hosts = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Holds these; of two of the same target the first.</summary>
     public Withdrawals(IEnumerable<Withdrawal> entries)
@@ -37,10 +37,15 @@ public sealed class Withdrawals
     }
 
     /// <summary>Adds an entry; false where its target is there.</summary>
-    public bool Add(Withdrawal entry) =>
-        entry.Target.Contains("://", StringComparison.Ordinal) ? addresses.TryAdd(WithoutScheme(entry.Target), entry) : hosts.TryAdd(entry.Target, entry);
+    public bool Add(Withdrawal entry)
+    {
+        if (!entry.Target.Contains("://", StringComparison.Ordinal)) return hosts.TryAdd(entry.Target, entry);
+        var plain = WithoutScheme(entry.Target);
+        var isNew = addresses.TryAdd(plain, entry);
+        return plain.EndsWith('/') && !entry.Exact ? folders.TryAdd(plain, entry) : isNew;
+    }
 
-    /// <summary>The entry that covers an address, null where none does.</summary>
+    /// <summary>The entry that covers an address, null where none does; http and https of an address are one.</summary>
     public Withdrawal? Of(string address)
     {
         var end = address.IndexOf('#', StringComparison.Ordinal);
@@ -49,8 +54,8 @@ public sealed class Withdrawals
 
     private Withdrawal? OfAddress(string plain)
     {
-        if (addresses.TryGetValue(plain, out var found)) return found;
-        var above = addresses.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (addresses.TryGetValue(plain, out var found) || folders.Count == 0) return found;
+        var above = folders.GetAlternateLookup<ReadOnlySpan<char>>();
         for (var slash = plain.LastIndexOf('/'); slash >= 0; slash = slash == 0 ? -1 : plain.LastIndexOf('/', slash - 1))
             if (above.TryGetValue(plain.AsSpan(0, slash + 1), out found)) return found;
         return null;

@@ -24,7 +24,9 @@ public sealed class RescoreStart
     public static RescoreStart Of(string file, string runs)
     {
         var reading = RecipeReader.Read(file).Among(runs);
-        return new(file, reading, RecipeText.Effective(reading.Recipe, reading.Origins), null);
+        var kept = System.IO.Path.Combine(runs, reading.Recipe.Name, "recipe.yaml");
+        var before = File.Exists(kept) && File.Exists(System.IO.Path.Combine(runs, reading.Recipe.Name, FileName)) ? RecipeReader.Read(kept).Among(runs).Recipe : null;
+        return new(file, reading, RecipeText.Effective(reading.Recipe, reading.Origins), before);
     }
 
     /// <summary>Of a run: the recipe that it was made by before any rescore.</summary>

@@ -32,7 +32,7 @@ public sealed class CleanCommand() : StageCommand(StageName.Clean, "2: pages to 
             var request = new LineRequest(parsed.GetValue(again) ? StageName.Clean : null, StageName.Clean) { Rescore = anew, Start = start };
             var results = ResultLines.Of(world, parsed);
             foreach (var line in start?.Told(recipe, $"lora clean {UserPath.Quoted(given)} --rescore{InFolder(run)}") ?? []) results.ForPeople(line);
-            return await RunAsync(world, results, run, reading, request, anew ? Path.Combine(run.Path, "recipe.yaml") : given, token);
+            return await RunAsync(world, results, run, reading, request, anew ? UserPath.Quoted(Path.Combine(run.Path, "recipe.yaml")) : AsGiven(given, parsed.GetValue(sets)), token);
         });
         return command;
     }

@@ -26,20 +26,20 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
         {
             var reading = RecipeReader.Read(parsed.GetValue(recipe)!, parsed.GetValue(sets)).Among(parsed.GetValue(runs)!);
             var run = new RunDirectory(Path.Combine(parsed.GetValue(runs)!, reading.OrThrow().Name));
-            return RunAsync(world, ResultLines.Of(world, parsed), run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), parsed.GetValue(recipe)!, token);
+            return RunAsync(world, ResultLines.Of(world, parsed), run, reading, new LineRequest(parsed.GetValue(again) ? stage : null, stage), AsGiven(parsed.GetValue(recipe)!, parsed.GetValue(sets)), token);
         });
         return command;
     }
 
     /// <summary>Runs the line as far as the stage and says where its results lie.</summary>
-    internal async Task<int> RunAsync(CommandWorld world, ResultLines results, RunDirectory run, RecipeReading reading, LineRequest request, string recipe, CancellationToken token)
+    internal async Task<int> RunAsync(CommandWorld world, ResultLines results, RunDirectory run, RecipeReading reading, LineRequest request, string given, CancellationToken token)
     {
         var line = FactoryLine.Standard();
         if (!line.Names.Contains(stage)) throw new LoraException($"this build has no {stage.ToString().ToLowerInvariant()} stage.");
         await RunCommand.RunLine(world, line, run, reading, request, results, token);
         results.ForPeople(run.Of(stage));
         await ShowAsync(results, run, reading.Recipe, token);
-        if (Next(run, recipe) is { } next) results.ForPeople(next);
+        if (Next(run, given) is { } next) results.ForPeople(next);
         return (int)RunCommand.Outcome(world, run, reading.Recipe, stage);
     }
 
@@ -53,10 +53,13 @@ public abstract class StageCommand(StageName stage, string effect) : ICommandFil
         return folder == Path.GetFullPath(RunDirectory.Usual) || folder == RunDirectory.Usual ? "" : $" --runs-dir {UserPath.Quoted(folder)}";
     }
 
-    private string? Next(RunDirectory run, string recipe)
+    /// <summary>A recipe with what overrides it, as they are typed.</summary>
+    internal static string AsGiven(string recipe, IReadOnlyList<string>? sets) => UserPath.Quoted(recipe) + string.Concat((sets ?? []).Select(set => $" --set {UserPath.Quoted(set)}"));
+
+    private string? Next(RunDirectory run, string given)
     {
         if (stage == StageName.Deploy) return null;
-        var given = UserPath.Quoted(recipe) + InFolder(run);
+        given += InFolder(run);
         return $"next: lora {(stage + 1).ToString().ToLowerInvariant()} {given}, or lora run {given} for all that is left";
     }
 }

@@ -6,7 +6,7 @@ namespace LoraFactory.Stages.Crawl;
 
 /// <summary>
 /// What the addresses of a run answered when they were asked again (<c>consent-check.jsonl</c>): a line each, written as it comes, so that a check
-/// that is cut off goes on where it was. Of two lines of an address the later counts.
+/// that is cut off goes on where it was. Of two lines of an address the later counts, but no answer takes none back.
 /// </summary>
 public sealed class ConsentAnswers : IDisposable
 {
@@ -18,7 +18,7 @@ public sealed class ConsentAnswers : IDisposable
     {
         var path = Path.Combine(run.Path, "consent-check.jsonl");
         foreach (var line in File.Exists(path) ? File.ReadLines(path) : [])
-            if (Read(line) is { Url: not null } answer) answers[answer.Url] = answer;
+            if (Read(line) is { Url: not null } answer) Take(answer);
         // only the latest of each is kept, without the rest of a line that was cut off
         RunDirectory.WriteLines(path, answers.Values);
         lines = new(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read), new UTF8Encoding(false)) { AutoFlush = true };
@@ -33,8 +33,15 @@ public sealed class ConsentAnswers : IDisposable
     /// <summary>Adds an answer.</summary>
     public void Add(ConsentAnswer answer)
     {
+        if (Take(answer)) lines.WriteLine(JsonSerializer.Serialize(answer, RunDirectory.Json));
+    }
+
+    // What was said stands until something else is said.
+    private bool Take(ConsentAnswer answer)
+    {
+        if (answer.Verdict == "unanswered" && Of(answer.Url) is { Verdict: not "unanswered" }) return false;
         answers[answer.Url] = answer;
-        lines.WriteLine(JsonSerializer.Serialize(answer, RunDirectory.Json));
+        return true;
     }
 
     /// <inheritdoc/>

@@ -7,7 +7,8 @@ namespace LoraFactory.Stages.Crawl;
 /// <summary>A page or picture whose bytes a run holds.</summary>
 /// <param name="Url">The address that was asked.</param>
 /// <param name="Kind">"page" or "picture".</param>
-public sealed record KeptAddress(string Url, string Kind);
+/// <param name="At">When it was last fetched for the run, UTC.</param>
+public sealed record KeptAddress(string Url, string Kind, DateTimeOffset At);
 
 /// <summary>What an address says about its use, asked once more.</summary>
 /// <param name="Url">The address.</param>
@@ -28,38 +29,49 @@ public sealed record ConsentAnswer(string Url, string Kind, string Verdict, stri
 /// as it is sent: an opt-out that a script writes is not seen.
 /// </summary>
 /// <param name="options">The crawl's options: user agent, pauses, caps.</param>
+/// <param name="gates">Turns and pauses of hosts, which all that ask side by side or one after the other share.</param>
 /// <param name="clock">The clock of pauses and answers.</param>
-public sealed class ConsentRecheck(CrawlOptions options, TimeProvider clock)
+public sealed class ConsentRecheck(CrawlOptions options, HostGates gates, TimeProvider clock)
 {
-    // A host that leaves so many in a row unanswered is not asked for its others.
+    // A host that leaves so many in a row unanswered, or asks to be left alone for longer, is not asked for its others.
     private const int MostUnanswered = 3;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private static readonly Refusal Enough = new("enough");
 
     private readonly OptOuts optOuts = new(options.UserAgent);
     private readonly PageParser parser = new(options.UserAgent);
 
-    /// <summary>Pages that may be used, and pictures that were fetched, of a run, each once.</summary>
-    public static IReadOnlyList<KeptAddress> Kept(RunDirectory run)
+    /// <summary>Turns and pauses for these crawls together: the longest pause of any.</summary>
+    public static HostGates GatesOf(IReadOnlyCollection<CrawlOptions> crawls, TimeProvider clock)
     {
-        var path = run.PathOf(StageName.Crawl, "pages.jsonl");
-        if (!File.Exists(path)) return [];
+        var pause = TimeSpan.FromSeconds(crawls.Select(c => c.DelaySeconds).DefaultIfEmpty().Max());
+        return new(clock, pause, crawls.Select(c => c.AddressDelaySeconds < 0 ? TimeSpan.FromSeconds(c.DelaySeconds) / 4 : TimeSpan.FromSeconds(c.AddressDelaySeconds)).DefaultIfEmpty().Max());
+    }
+
+    /// <summary>The pages of a run's crawl as it wrote them; null where it has come to no end.</summary>
+    public static IReadOnlyList<Page>? PagesOf(RunDirectory run) =>
+        run.PathOf(StageName.Crawl, "pages.jsonl") is var path && File.Exists(path) ? [.. RunDirectory.ReadLines<Page>(path)] : null;
+
+    /// <summary>Pages that may be used, and pictures that were fetched, each once.</summary>
+    public static IReadOnlyList<KeptAddress> Kept(IEnumerable<Page> pages)
+    {
         var found = new Dictionary<string, KeptAddress>(StringComparer.Ordinal);
-        foreach (var page in RunDirectory.ReadLines<Page>(path).Where(p => p.OptOut is null))
+        foreach (var page in pages.Where(p => p.OptOut is null))
         {
-            found.TryAdd(page.Url, new(page.Url, "page"));
-            foreach (var picture in page.Pictures.Where(p => p.BlobHash is not null)) found.TryAdd(picture.Url, new(picture.Url, "picture"));
+            found.TryAdd(page.Url, new(page.Url, "page", page.FetchedAt));
+            foreach (var picture in page.Pictures.Where(p => p.BlobHash is not null)) found.TryAdd(picture.Url, new(picture.Url, "picture", picture.Consent?.At ?? page.FetchedAt));
         }
         return [.. found.Values];
     }
 
     /// <summary>What refuses by these answers, and the kept pictures that a page of their own site refuses by them: on whatever page they stand, as in the crawl.</summary>
-    public static IReadOnlyList<ConsentAnswer> Refused(RunDirectory run, IEnumerable<ConsentAnswer> answers)
+    public static IReadOnlyList<ConsentAnswer> Refused(IEnumerable<Page> kept, IEnumerable<ConsentAnswer> answers)
     {
         var found = answers.Where(a => a.IsRefused).DistinctBy(a => a.Url).ToDictionary(a => a.Url, StringComparer.Ordinal);
         var pages = found.Values.Where(a => a.Signal is not null && OptOuts.SpeaksOfTraining(a.Signal)).ToDictionary(a => a.Url, StringComparer.Ordinal);
         if (pages.Count == 0) return [.. found.Values];
-        foreach (var page in RunDirectory.ReadLines<Page>(run.PathOf(StageName.Crawl, "pages.jsonl")))
+        foreach (var page in kept)
         {
             if (!pages.TryGetValue(page.Url, out var said) || said.Kind != "page") continue;
             foreach (var picture in page.Pictures.Where(p => p.BlobHash is not null && SiteBudget.AreOneSite(new Uri(page.FinalUrl), new Uri(p.Url))))
@@ -74,8 +86,6 @@ public sealed class ConsentRecheck(CrawlOptions options, TimeProvider clock)
     /// <param name="token">Ends it.</param>
     public async Task RunAsync(IEnumerable<KeptAddress> addresses, Action<ConsentAnswer> answered, CancellationToken token)
     {
-        var pause = TimeSpan.FromSeconds(options.DelaySeconds);
-        var gates = new HostGates(clock, pause, options.AddressDelaySeconds < 0 ? pause / 4 : TimeSpan.FromSeconds(options.AddressDelaySeconds));
         using var fetcher = new PageFetcher(options, new AddressGuard(options.AllowPrivateHosts, options.Resolve, allowPorts: options.AllowPorts), gates, clock);
         var robots = new RobotsCache(options, fetcher, gates, clock);
         var telling = new Lock();
@@ -84,7 +94,8 @@ public sealed class ConsentRecheck(CrawlOptions options, TimeProvider clock)
             var unanswered = 0;
             foreach (var address in host)
             {
-                var answer = unanswered < MostUnanswered ? await AskAsync(address, fetcher, robots, stop) : new(address.Url, address.Kind, "unanswered", $"{host.Key} has left {MostUnanswered} in a row unanswered", clock.GetUtcNow());
+                var why = unanswered >= MostUnanswered ? $"{host.Key} has left {MostUnanswered} in a row unanswered" : gates.RestOf(host.Key) > Patience ? $"{host.Key} asks to be left alone for {gates.RestOf(host.Key).TotalSeconds:0} s" : null;
+                var answer = why is null ? await AskAsync(address, fetcher, robots, stop) : new(address.Url, address.Kind, "unanswered", why, clock.GetUtcNow());
                 unanswered = answer.Verdict == "unanswered" ? unanswered + 1 : 0;
                 lock (telling) answered(answer);
             }
@@ -114,6 +125,7 @@ public sealed class ConsentRecheck(CrawlOptions options, TimeProvider clock)
             { Reason: "robots-denied" } => new(address.Url, address.Kind, "refused", "robots-denied", answer.At),
             { Reason: "bad-status" } when answer.Status is 404 or 410 => new(address.Url, address.Kind, "gone", null, answer.At),
             { } failed when failed != Enough => new(address.Url, address.Kind, "unanswered", string.Join(' ', ((string?[])[failed.Reason, failed.Detail]).OfType<string>()), answer.At),
+            _ when origin!.IsTdmUnread && said!.Signal?.StartsWith("tdmrep-file", StringComparison.Ordinal) == true => new(address.Url, address.Kind, "unanswered", "tdmrep.json could not be read", answer.At),
             _ => new(address.Url, address.Kind, said!.Verdict, said.Signal, answer.At),
         };
     }

@@ -86,7 +86,7 @@ public sealed class PageFetcher : IDisposable
             RequestHeaderEncodingSelector = SentOnce,
             ConnectTimeout = TimeSpan.FromSeconds(options.TimeoutSeconds),
             PooledConnectionLifetime = AddressGuard.AddressLasts,
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(4), // many servers close at five, and a request that meets that is lost
             MaxConnectionsPerServer = 2,
             MaxResponseHeadersLength = 64,
             MaxResponseDrainSize = DrainedBytes, // what stands behind a 404 or a redirect costs less than another connection

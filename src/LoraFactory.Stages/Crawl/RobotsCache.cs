@@ -17,6 +17,8 @@ public sealed record OriginPolicy
     public TimeSpan Lasts { get; init; } = TimeSpan.FromHours(24);
     /// <summary>Reservations of /.well-known/tdmrep.json, in order.</summary>
     public IReadOnlyList<TdmReservation> Tdm { get; init; } = [];
+    /// <summary>Whether that file could not be read, so that all is taken for reserved.</summary>
+    public bool IsTdmUnread { get; init; }
 }
 
 /// <summary>
@@ -33,8 +35,9 @@ public sealed record OriginPolicy
 public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostGates gates, TimeProvider clock, Frontier? store = null)
 {
     private const int MaxTdmBytes = 512 * 1024, MostInMemory = 4000;
-    // Unanswered requests for one robots.txt; the wait after the first is so many pauses, and each further one so many times as long.
+    // Unanswered requests for one robots.txt or tdmrep.json; the wait after the first is so many pauses, and each further one so many times as long.
     internal const int MostTries = 3;
+    private const string TdmPath = "/.well-known/tdmrep.json";
     private const int PausesToWait = 5, LongerEachTime = 8;
     private static readonly TimeSpan Lasts = TimeSpan.FromHours(24), LeastWait = TimeSpan.FromSeconds(0.25);
 
@@ -121,24 +124,32 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         {
             if (answer.Refusal!.Reason == "address-refused") return new() { Rules = RobotsRules.Empty, Closed = answer.Refusal, At = answer.At };
             if (!(answer.Refusal.Reason == "bad-status" && answer.Status is >= 400 and < 500 and not 429))
-                return Unanswered(origin, answer);
+                return Unanswered(CanonicalUrl.Origin(origin), "robots.txt", answer);
         }
+        unanswered.TryRemove(CanonicalUrl.Origin(origin), out _);
         var read = new KeptRobots(answer.At.ToUnixTimeMilliseconds() / 1000.0, isThere ? answer.Body : null, null);
         var policy = Policy(origin, read);
         if (policy.Closed is null)
         {
-            var (tdm, sure) = await TdmAsync(origin, policy.Rules, token);
-            if (!sure) return policy with { Tdm = TdmReservation.Everything };
-            if (tdm is not null) policy = Policy(origin, read = read with { Tdm = tdm });
+            var reservations = await TdmAsync(origin, policy.Rules, token);
+            token.ThrowIfCancellationRequested();
+            if (!IsSure(reservations))
+            {
+                var closed = Unanswered(CanonicalUrl.Origin(origin) + TdmPath, "tdmrep.json", reservations);
+                return closed.Closed!.Wait is not null ? closed : policy with { Tdm = TdmReservation.Everything, IsTdmUnread = true };
+            }
+            unanswered.TryRemove(CanonicalUrl.Origin(origin) + TdmPath, out _);
+            if (reservations.Refusal is null) policy = Policy(origin, read = read with { Tdm = reservations.Body });
         }
         store?.KeepRobots(CanonicalUrl.Origin(origin), read);
         return policy;
     }
 
-    private OriginPolicy Unanswered(Uri origin, Fetched answer)
+    // Closed for a while, and after the last try for good.
+    private OriginPolicy Unanswered(string asked, string file, Fetched answer)
     {
-        var tries = unanswered.AddOrUpdate(CanonicalUrl.Origin(origin), 1, (_, before) => before + 1);
-        var closed = new Refusal("robots-unreachable", $"robots.txt: {answer.Refusal!.Reason} {answer.Refusal.Detail}", answer.Refusal.Value, answer.Refusal.Threshold);
+        var tries = unanswered.AddOrUpdate(asked, 1, (_, before) => before + 1);
+        var closed = new Refusal("robots-unreachable", $"{file}: {answer.Refusal!.Reason} {answer.Refusal.Detail}", answer.Refusal.Value, answer.Refusal.Threshold);
         if (tries >= MostTries) return new() { Rules = RobotsRules.Empty, Closed = closed, At = answer.At };
         var own = TimeSpan.FromSeconds(options.DelaySeconds * PausesToWait);
         var wait = (own > LeastWait ? own : LeastWait) * Math.Pow(LongerEachTime, tries - 1);
@@ -162,13 +173,12 @@ public sealed class RobotsCache(CrawlOptions options, PageFetcher fetcher, HostG
         return new() { Rules = rules, At = At(kept), Tdm = kept.Tdm is { } tdm ? TdmReservation.Parse(tdm) : [] };
     }
 
-    // Fails closed like robots.txt: where a reservation may be but could not be read, all is taken for reserved, until it is asked again.
-    private async Task<(byte[]? Body, bool Sure)> TdmAsync(Uri origin, RobotsRules rules, CancellationToken token)
+    private async Task<Fetched> TdmAsync(Uri origin, RobotsRules rules, CancellationToken token)
     {
-        var url = new Uri(origin, "/.well-known/tdmrep.json");
-        Refusal? Admit(Uri hop) => CanonicalUrl.Origin(hop) == CanonicalUrl.Origin(origin) && rules.Allows(hop.AbsoluteUri, out _) ? null : new("robots-denied", "/.well-known/tdmrep.json leads elsewhere");
-        var answer = await fetcher.GetAsync(url, new("application/json", MaxTdmBytes, (hop, _) => ValueTask.FromResult(Admit(hop))), token);
-        if (answer.Refusal is null) return (answer.Body, true);
-        return (null, answer.Refusal.Reason == "robots-denied" || (answer.Refusal.Reason == "bad-status" && answer.Status is >= 300 and < 500 and not 429));
+        Refusal? Admit(Uri hop) => CanonicalUrl.Origin(hop) == CanonicalUrl.Origin(origin) && rules.Allows(hop.AbsoluteUri, out _) ? null : new("robots-denied", $"{TdmPath} leads elsewhere");
+        return await fetcher.GetAsync(new Uri(origin, TdmPath), new("application/json", MaxTdmBytes, (hop, _) => ValueTask.FromResult(Admit(hop))), token);
     }
+
+    // Fails closed like robots.txt: where a reservation may be but could not be read, it is asked for twice more and then all is taken for reserved.
+    private static bool IsSure(Fetched tdm) => tdm.Refusal is null or { Reason: "robots-denied" } || (tdm.Refusal.Reason == "bad-status" && tdm.Status is >= 300 and < 500 and not 429);
 }

@@ -34,8 +34,8 @@ internal sealed class SiteBudget
     /// <summary>Why no more is taken of a host's domain; null while it is.</summary>
     public Refusal? Refuse(string host) => full.Count > 0 && SiteOf(host) is var site && full.Contains(site) ? new("site-full", $"{site} gave {most} pages", pages[site], most) : null;
 
-    /// <summary>Whether both addresses belong to one registered domain, so that the one may be taken to speak for the other (docs/decisions/consent.md).</summary>
-    public static bool AreOneSite(Uri one, Uri other) => one.Host == other.Host || SiteOf(one.Host) == SiteOf(other.Host);
+    /// <summary>Whether both addresses belong to one registered domain, so that the one may be taken to speak for the other (docs/decisions/consent.md); without the public suffix list, to one host.</summary>
+    public static bool AreOneSite(Uri one, Uri other) => one.Host == other.Host || (List.Value is not null && SiteOf(one.Host) == SiteOf(other.Host));
 
     /// <summary>Registered domain of a host; the host itself where it has none.</summary>
     public static string SiteOf(string host)

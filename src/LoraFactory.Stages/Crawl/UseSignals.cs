@@ -38,19 +38,40 @@ public sealed record UseSignals
 
     /// <summary>
     /// Reads one Content-Usage value, a structured-field dictionary (RFC 9651) of the IETF's aipref drafts: the last value of a key counts, and one that is
-    /// neither y nor n says nothing; parameters after ";" do not count. Keys of any case are read, which is the stricter way, and "genai" as "train-ai".
+    /// neither y nor n says nothing; parameters after ";" do not count. Keys of any case are read, which is the stricter way. What drafts have called the
+    /// training of generative models ("genai", "train-genai") counts as "train-ai" as well, and of several a no.
     /// </summary>
     public static IReadOnlyDictionary<string, bool?> OfContentUsage(string value)
     {
         var said = new Dictionary<string, bool?>(StringComparer.Ordinal);
-        foreach (var member in value.Split(','))
+        foreach (var member in Members(value))
         {
             var bare = member.Split(';')[0];
             var equals = bare.IndexOf('=', StringComparison.Ordinal);
             var key = (equals < 0 ? bare : bare[..equals]).Trim().ToLowerInvariant();
-            if (key.Length == 0) continue;
-            said[key == "genai" ? "train-ai" : key] = equals < 0 ? null : bare[(equals + 1)..].Trim().ToLowerInvariant() switch { "y" => true, "n" => false, _ => null };
+            if (key.Length > 0) said[key] = equals < 0 ? null : bare[(equals + 1)..].Trim().ToLowerInvariant() switch { "y" => true, "n" => false, _ => null };
         }
+        foreach (var alias in (string[])["genai", "train-genai"])
+            if (said.Remove(alias, out var says) && says is not null && said.GetValueOrDefault("train-ai") != false) said["train-ai"] = says;
         return said;
+    }
+
+    // Parts between commas that stand in no quoted string.
+    private static List<string> Members(string value)
+    {
+        var members = new List<string>();
+        var (from, quoted) = (0, false);
+        for (var i = 0; i < value.Length; i++)
+        {
+            if (value[i] == '\\' && quoted) i++;
+            else if (value[i] == '"') quoted = !quoted;
+            else if (value[i] == ',' && !quoted)
+            {
+                members.Add(value[from..i]);
+                from = i + 1;
+            }
+        }
+        members.Add(value[from..]);
+        return members;
     }
 }

@@ -29,7 +29,19 @@ public sealed class ConsentPurgeTests : IDisposable
     [InlineData("https://a.test/x/", "http://a.test/x", false)]
     [InlineData("https://a.test/x", "http://a.test:8080/x", false)]
     public void A_withdrawal_covers_a_host_with_its_subdomains_an_address_or_all_below_one(string target, string address, bool covered) =>
-        Assert.Equal(covered, new Withdrawal(target, default).Covers(address));
+        Assert.Equal(covered, new Withdrawals([new(target, default)]).Of(address) is not null);
+
+    [Fact]
+    public void A_withdrawal_of_one_address_alone_leaves_what_lies_below_it()
+    {
+        var alone = new Withdrawal("http://a.test/x/", default) { Exact = true };
+        var withdrawn = new Withdrawals([alone]);
+        Assert.NotNull(withdrawn.Of("https://a.test/x/"));
+        Assert.Null(withdrawn.Of("http://a.test/x/y"));
+        Assert.False(withdrawn.Add(alone));
+        Assert.True(withdrawn.Add(alone with { Exact = false }));
+        Assert.NotNull(withdrawn.Of("http://a.test/x/y"));
+    }
 
     [Fact]
     public async Task What_was_withdrawn_goes_from_every_file_with_its_bytes_and_is_not_fetched_again()

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using LoraFactory.Cli;
 using LoraFactory.Flow;
+using LoraFactory.Stages;
 using LoraFactory.Stages.Crawl;
 
 namespace LoraFactory.Tests.Stages.Crawl;
@@ -22,7 +23,7 @@ public sealed class ConsentCheckTests : IDisposable
         Assert.Equal(0, (await CrawlAsync(server)).Code);
         var (code, output) = await CheckAsync();
         Assert.Equal(0, code);
-        Assert.Contains("nothing has opted out", output, StringComparison.Ordinal);
+        Assert.Contains("has opted out since it was fetched", output, StringComparison.Ordinal);
 
         changed["a.test/1"] = "200 OK\r\nX-Robots-Tag: noai"; // by its header
         changed["a.test/2"] = "200 OK\r\nX-Meta: <meta name=robots content=noimageai>"; // by its markup
@@ -31,7 +32,7 @@ public sealed class ConsentCheckTests : IDisposable
         changed["b.test/2"] = "404 Not Found";
         changed["b.test/3"] = "500 Oops";
         var before = server.Heads.Count;
-        Assert.Contains("nothing has opted out", (await CheckAsync()).Output, StringComparison.Ordinal); // what was said an hour ago holds
+        Assert.Contains("has opted out since it was fetched", (await CheckAsync()).Output, StringComparison.Ordinal); // what was said an hour ago holds
         Assert.Equal(before, server.Heads.Count);
 
         string[] out_ = ["http://a.test/1", "http://a.test/2", "http://a.test/3.png", "http://b.test/1"];
@@ -46,13 +47,13 @@ public sealed class ConsentCheckTests : IDisposable
         Assert.Equal(("refused", "tdmrep-header:tdm-reservation=1"), (answers[out_[2]].Verdict, answers[out_[2]].Signal));
         Assert.Equal(("refused", "robots-denied"), (answers[out_[3]].Verdict, answers[out_[3]].Signal));
         Assert.Equal("gone", answers["http://b.test/2"].Verdict);
-        Assert.Equal(("unanswered", "bad-status 500"), (answers["http://b.test/3"].Verdict, answers["http://b.test/3"].Signal));
+        Assert.Equal("silent", answers["http://b.test/3"].Verdict); // as it said before it left this unanswered
         Assert.Equal("silent", answers["http://a.test/3"].Verdict);
 
         before = server.Heads.Count;
         (code, output) = await CheckAsync("--purge");
         Assert.Equal(0, code);
-        Assert.Equal(["/robots.txt", "/.well-known/tdmrep.json", "/3"], server.Heads.Skip(before).Select(h => h.Split(' ')[1])); // only what was left unanswered is asked again
+        Assert.Equal(before, server.Heads.Count);
         Assert.Equal(["http://a.test/", "http://a.test/3", "http://b.test/", "http://b.test/2", "http://b.test/3"], Pages().Select(p => p.Url).Order(StringComparer.Ordinal));
         Assert.DoesNotContain(Pages().SelectMany(p => p.Pictures), p => p.Url == "http://a.test/3.png");
         Assert.Contains("http://b.test/1", File.ReadAllText(folder.File("runs/two/consent.jsonl")), StringComparison.Ordinal);
@@ -106,7 +107,72 @@ public sealed class ConsentCheckTests : IDisposable
         var (code, output) = await CheckAsync();
         Assert.Equal(0, code);
         Assert.Contains("unanswered", output, StringComparison.Ordinal);
-        Assert.Equal(3, server.Heads.Skip(before).Count(h => h.Contains("b.test", StringComparison.Ordinal) && !h.Contains("/robots.txt", StringComparison.Ordinal) && !h.Contains("/.well-known", StringComparison.Ordinal)));
+        Assert.Equal(3, Asked());
+        Assert.Contains(Answers(), a => a is { Url: "http://b.test/", Verdict: "unanswered", Signal: "bad-status 500" });
+        Assert.Equal(0, (await CheckAsync()).Code);
+        Assert.Equal(6, Asked()); // what was left unanswered is asked again
+
+        int Asked() => server.Heads.Skip(before).Count(h => h.Contains("b.test", StringComparison.Ordinal) && !h.Contains("/robots.txt", StringComparison.Ordinal) && !h.Contains("/.well-known", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_front_page_that_opts_out_goes_alone()
+    {
+        await using var server = new LoopbackServer(AnswerAsync);
+        Assert.Equal(0, (await CrawlAsync(server)).Code);
+        changed["a.test/"] = "200 OK\r\nX-Robots-Tag: noai";
+        Assert.Equal(0, (await CheckAsync("--purge")).Code);
+        Assert.Equal(7, Pages().Count);
+        Assert.DoesNotContain(Pages(), p => p.Url == "http://a.test/");
+    }
+
+    [Fact]
+    public async Task A_reservation_that_cannot_be_read_is_no_answer_and_one_in_a_crawl_is_asked_for_again()
+    {
+        await using var server = new LoopbackServer(AnswerAsync);
+        changed["a.test/.well-known/tdmrep.json"] = "503 Busy";
+        Assert.Equal(0, (await CrawlAsync(server, () => changed.TryRemove("a.test/.well-known/tdmrep.json", out _))).Code);
+        Assert.Equal(8, Pages().Count);
+        Assert.DoesNotContain(Pages(), p => p.OptOut is not null);
+
+        changed["a.test/.well-known/tdmrep.json"] = "503 Busy";
+        Assert.Equal(0, (await CheckAsync("--purge")).Code);
+        Assert.Equal(8, Pages().Count);
+        Assert.Contains(Answers(), a => a is { Url: "http://a.test/", Verdict: "unanswered" });
+    }
+
+    [Fact]
+    public async Task What_was_said_stands_until_something_else_is_said_and_until_it_is_fetched_again()
+    {
+        await using var server = new LoopbackServer(AnswerAsync);
+        Assert.Equal(0, (await CrawlAsync(server)).Code);
+        changed["a.test/1"] = "200 OK\r\nX-Robots-Tag: noai";
+        Assert.Contains("http://a.test/1 (page): x-robots-tag:noai", (await CheckAsync()).Output, StringComparison.Ordinal);
+        changed["a.test/1"] = "500 Oops";
+        Assert.Contains("http://a.test/1 (page): x-robots-tag:noai", (await CheckAsync("--max-age", "0")).Output, StringComparison.Ordinal);
+        changed.Clear();
+        Assert.Equal(0, (await CrawlAsync(server, again: true)).Code);
+        Assert.DoesNotContain("http://a.test/1", (await CheckAsync("--purge")).Output, StringComparison.Ordinal);
+        Assert.Equal(8, Pages().Count);
+    }
+
+    [Fact]
+    public async Task A_run_elsewhere_is_purged_and_one_that_is_damaged_keeps_no_other_from_being_asked()
+    {
+        await using var server = new LoopbackServer(AnswerAsync);
+        Assert.Equal(0, (await CrawlAsync(server)).Code);
+        changed["a.test/1"] = "200 OK\r\nX-Robots-Tag: noai";
+        AtomicFile.WriteText(folder.File("runs/damaged/recipe.yaml"), "what: is this");
+        var (code, output) = await CheckAsync();
+        Assert.NotEqual(0, code);
+        Assert.Contains("runs/damaged was left out", output, StringComparison.Ordinal);
+        Assert.Contains("http://a.test/1 (page)", output, StringComparison.Ordinal);
+        using (RunLock.Take(new RunDirectory(folder.File("runs/two")))) Assert.Contains("runs/two was left out", (await CheckAsync()).Output, StringComparison.Ordinal);
+
+        Directory.Move(folder.File("runs/two"), folder.File("elsewhere"));
+        Directory.Delete(folder.File("runs/damaged"), recursive: true);
+        Assert.Equal(0, (await LoraAsync("consent", "check", folder.File("elsewhere"), "--runs-dir", folder.File("runs"), "--store", folder.File("store"), "--purge")).Code);
+        Assert.DoesNotContain(RunDirectory.ReadLines<Page>(folder.File("elsewhere/1-crawl/pages.jsonl")), p => p.Url == "http://a.test/1");
     }
 
     [Theory]
@@ -115,7 +181,9 @@ public sealed class ConsentCheckTests : IDisposable
     [InlineData("soon")]
     public async Task An_age_out_of_range_is_refused(string age) => Assert.Equal(2, (await CheckAsync("--max-age", age)).Code);
 
-    private async Task<(int Code, string Output)> CrawlAsync(LoopbackServer server)
+    private List<ConsentAnswer> Answers() => [.. RunDirectory.ReadLines<ConsentAnswer>(folder.File("runs/two/consent-check.jsonl"))];
+
+    private async Task<(int Code, string Output)> CrawlAsync(LoopbackServer server, Action? meanwhile = null, bool again = false)
     {
         var recipe = folder.File("two.yaml");
         File.WriteAllText(recipe, $"""
@@ -130,7 +198,13 @@ public sealed class ConsentCheckTests : IDisposable
               allow_private_hosts: [a.test, b.test]
               resolve: ["a.test=127.0.0.1:{server.Port}", "b.test=127.0.0.1:{server.Port}"]
             """);
-        return await LoraAsync("crawl", recipe, "--runs-dir", folder.File("runs"));
+        var crawl = LoraAsync(["crawl", recipe, "--runs-dir", folder.File("runs"), .. again ? (string[])["--again"] : []]);
+        if (meanwhile is not null)
+        {
+            while (!server.Heads.Any(h => h.Contains("/.well-known/tdmrep.json", StringComparison.Ordinal) && h.Contains("a.test", StringComparison.Ordinal)) && !crawl.IsCompleted) await Task.Delay(5, TestContext.Current.CancellationToken);
+            meanwhile();
+        }
+        return await crawl;
     }
 
     private Task<(int Code, string Output)> CheckAsync(params string[] more) => LoraAsync(["consent", "check", "--runs-dir", folder.File("runs"), "--store", folder.File("store"), .. more]);

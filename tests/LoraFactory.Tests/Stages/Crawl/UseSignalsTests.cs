@@ -20,6 +20,10 @@ public sealed class UseSignalsTests
     [InlineData("train-ai=n, train-ai=y", "train-ai y")] // RFC 9651: the last one counts
     [InlineData("train-ai;x=n, train-ai=y;p=n", "train-ai y")]
     [InlineData("genai=n", "train-ai n")]
+    [InlineData("train-genai=n", "train-ai n")]
+    [InlineData("train-ai=n, genai=y", "train-ai n")]
+    [InlineData("genai=n, train-ai=y", "train-ai n")]
+    [InlineData("train-ai=n;why=\"a, train-ai=y\"", "train-ai n")]
     [InlineData("train-ai=?1, search", "")]
     public void A_content_usage_is_read_as_a_structured_field(string value, string expected) => Assert.Equal(expected, Words(UseSignals.OfContentUsage(value), "y", "n"));
 

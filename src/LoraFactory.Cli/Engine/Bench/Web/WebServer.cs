@@ -122,7 +122,7 @@ public sealed class WebServer : IAsyncDisposable
         catch (OperationCanceledException)
         {
             if (answered) return;
-            lock (watch) watch.HungUp();
+            lock (watch) watch.HungUp(HangUpIsNoticed * web.Shape.Speedup);
         }
     }
 
@@ -148,7 +148,7 @@ public sealed class WebServer : IAsyncDisposable
             if (active++ > 0) atOnce++;
             else if (ended is { } last && pause > 0 && clock.GetElapsedTime(last, arrived).TotalSeconds < pause) tooSoon++;
             if (retryFrom is { } from && clock.GetElapsedTime(from, arrived).TotalSeconds < retrySeconds) beforeRetry++;
-            ended = arrived; // until it is answered, and for ever where the crawler hangs up, since nobody here knows when it did
+            ended = arrived; // until it is answered
         }
 
         public void Answer(long sent, int? retry)
@@ -159,9 +159,11 @@ public sealed class WebServer : IAsyncDisposable
             if (retry is { } seconds) (retryFrom, retrySeconds) = (ended, seconds);
         }
 
-        public void HungUp()
+        // The crawler hung up at some time before it was noticed.
+        public void HungUp(TimeSpan late)
         {
             active--;
+            ended = Math.Max(ended ?? 0, clock.GetTimestamp() - (long)(late.TotalSeconds * clock.TimestampFrequency));
             Hangs = false;
         }
 
