@@ -36,7 +36,7 @@ internal sealed record ReportSignal(string Name, IReadOnlyList<double> Kept, IRe
 internal sealed record ReportRule(TextRule Rule, double Threshold, bool IsOn, int Breaks);
 
 /// <summary>
-/// Gathers what <c>lora clean report</c> shows, from the files of a finished clean: nothing is judged again. Pictures are decoded in a process of their own.
+/// Gathers what <c>lora clean report</c> shows, from the files that clean left: nothing is judged again. Pictures are decoded in a process of their own.
 /// </summary>
 internal sealed class CleanReport
 {
@@ -62,13 +62,14 @@ internal sealed class CleanReport
     public required IReadOnlyList<ReportText> KeptTexts { get; init; }
 
     /// <summary>Gathers from a run's 2-clean.</summary>
-    /// <exception cref="LoraException">Clean has not finished there.</exception>
+    /// <exception cref="LoraException">Clean has judged nothing there.</exception>
     public static CleanReport Of(RunDirectory run, CleanOptions options, CancellationToken token)
     {
-        var recordsFile = run.PathOf(StageName.Clean, "records.jsonl");
-        if (!File.Exists(recordsFile)) throw new LoraException($"{recordsFile} is not there: run lora clean first.");
-        var records = RunDirectory.ReadLines<Record>(recordsFile).ToList();
-        var drops = RunDirectory.ReadLines<Drop>(run.PathOf(StageName.Clean, "dropped.jsonl")).ToList();
+        // a clean that kept too little to go on has drops and no records, and is looked at most of all
+        var dropsFile = run.PathOf(StageName.Clean, "dropped.jsonl");
+        if (!File.Exists(dropsFile)) throw new LoraException($"{dropsFile} is not there: run lora clean first.");
+        var records = Lines<Record>(run, "records.jsonl");
+        var drops = RunDirectory.ReadLines<Drop>(dropsFile).ToList();
         var documents = Lines<TextDocument>(run, EarlierScores.DocumentsFile);
         var measured = Lines<PictureScore>(run, EarlierScores.PicturesFile);
         using var pictures = new RunPictures(run, token);

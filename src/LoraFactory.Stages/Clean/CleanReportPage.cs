@@ -58,10 +58,14 @@ public static class CleanReportPage
         Card("reasons", $"{report.Reasons.Select(r => r.Name).Distinct().Count()}");
         html.Append("</div>");
         Counts(html, report);
-        html.Append("<h2>Kept, for comparison</h2><div class=\"keep\">");
-        Pictures(html, report.KeptPictures, ref room);
-        foreach (var text in report.KeptTexts) Quote(html, text);
-        html.Append("</div><h2>Dropped, some of each</h2>");
+        if (report.KeptPictures.Count + report.KeptTexts.Count > 0)
+        {
+            html.Append("<h2>Kept, for comparison</h2><div class=\"keep\">");
+            Pictures(html, report.KeptPictures, ref room);
+            foreach (var text in report.KeptTexts) Quote(html, text);
+            html.Append("</div>");
+        }
+        html.Append("<h2>Dropped, some of each</h2>");
         foreach (var reason in report.Reasons) Reason(html, reason, ref room);
         SignalCharts.Write(html, report.Signals);
         Rules(html, report.Rules);

@@ -16,7 +16,7 @@ internal static class KeptShare
                 ? "clean was given no pictures: the crawled pages show none; add seed.urls with pictures on your topic."
                 : $"clean was given no pictures: the crawl fetched none of the {notFetched.Values.Sum()} that it found ({string.Join(", ", notFetched.OrderByDescending(n => n.Value).Select(n => $"{n.Key} {n.Value}"))}); 2-clean/dropped.jsonl says why for each.");
         }
-        if (TooFew("clean kept", kept, judged, drops, options, folder) is { } fault) throw new LoraException($"{fault} 2-clean/dropped.jsonl lists every picture.");
+        if (TooFew("clean kept", kept, judged, drops, options, folder) is { } fault) throw new LoraException($"{fault} 2-clean/dropped.jsonl lists every picture, and lora clean report RUN shows them.");
     }
 
     /// <summary>What is too little about <paramref name="kept"/> of <paramref name="judged"/> pictures, with the three commonest reasons; null where it is enough.</summary>

@@ -50,6 +50,16 @@ public sealed class CleanReportTests
     }
 
     [Fact]
+    public void A_clean_that_kept_too_little_to_go_on_is_shown()
+    {
+        var run = new RunDirectory(TestData.NewFolder());
+        RunDirectory.WriteLines(run.File(StageName.Clean, "dropped.jsonl"), new[] { new Drop("p1", "too-small", "http://a.test/1.png", "12 pixels") { Value = 12, Threshold = 64 } });
+        var page = File.ReadAllText(CleanReportPage.Write(run, new CleanOptions(), TestContext.Current.CancellationToken));
+        Assert.Contains("http://a.test/1.png", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("for comparison", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_run_that_was_not_cleaned_is_named()
     {
         var run = new RunDirectory(TestData.NewFolder());
