@@ -21,7 +21,7 @@ public sealed record RecordConsent(string Record, Consent Consent);
 /// <param name="At">When it was withdrawn, UTC.</param>
 public sealed record Withdrawal(string Target, DateTimeOffset At)
 {
-    /// <summary>Whether a URL ending in "/" means that address alone, and not what lies below it.</summary>
+    /// <summary>Whether the address or host is meant alone, and not what lies below a URL ending in "/" or the sub-domains of a host.</summary>
     public bool Exact { get; init; }
 }
 
@@ -66,7 +66,7 @@ public sealed class Withdrawals
         if (!Uri.TryCreate(address, UriKind.Absolute, out var url)) return null;
         for (var name = url.Host; ; name = name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..])
         {
-            if (hosts.TryGetValue(name, out var found)) return found;
+            if (hosts.TryGetValue(name, out var found) && (!found.Exact || name.Length == url.Host.Length)) return found;
             if (!name.Contains('.', StringComparison.Ordinal)) return null;
         }
     }

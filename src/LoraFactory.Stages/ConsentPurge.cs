@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using LoraFactory.Flow;
 using LoraFactory.Pages;
@@ -128,6 +129,10 @@ public static class ConsentPurge
         return CanonicalUrl.Parse($"http://{given}/") is { AbsolutePath: "/", Query: "" } url && !given.Contains('/', StringComparison.Ordinal)
             ? url.Host : throw new LoraException($"\"{given}\" is neither an http(s) address nor a host; write https://example.org/page or example.org.", ExitCode.BadUsage);
     }
+
+    /// <summary>Whether a target is a name below which anybody may have one of their own ("com", "co.uk"), so that it cannot stand for its sub-domains.</summary>
+    public static bool IsOfAll(string target) =>
+        !target.Contains("://", StringComparison.Ordinal) && !IPAddress.TryParse(target.Trim('[', ']'), out _) && (PublicSuffixes.Open() is { } list ? list.Registrable(target) is null : !target.Contains('.', StringComparison.Ordinal));
 
     private static IEnumerable<string> Folders(RunDirectory run, StageName stage) =>
         Directory.EnumerateDirectories(run.Path, $"{Path.GetFileName(run.PathOf(stage).TrimEnd('/'))}*").Order(StringComparer.Ordinal);

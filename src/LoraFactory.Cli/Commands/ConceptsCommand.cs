@@ -30,7 +30,7 @@ public sealed class ConceptsCommand : ICommandFile
             using (var board = world.NewBoard())
             using (var bar = board.Begin("import", new FileInfo(from).Length, "bytes")) done = ConceptStore.Import(from, to, only == "all" ? null : only, bar, token);
             if (done.Edges == 0)
-                throw new LoraException($"no edge of {from} was kept, of {done.Lines} lines{(done.Skipped > 0 ? $" of which {done.Skipped} are unreadable" : "")}: its lines should be ConceptNet's assertions, five fields with tabs between them, {(only == "all" ? "" : $"some with both ends in the language {only} (--language, a code such as en, or all), ")}and {to} holds none now.");
+                throw new LoraException($"no edge of {from} was kept, of {done.Lines} lines{(done.Skipped > 0 ? $" of which {done.Skipped} are unreadable" : "")}: its lines should be ConceptNet's assertions, five fields with tabs between them, {(only == "all" ? "" : $"some with both ends in the language {only} (--language, a code such as en, or all), ")}and {(File.Exists(to) ? $"{to} stays as it was" : $"{to} was not made")}.");
             var resumed = done.Before > 0 ? $" (the first {done.Before} by an earlier import that was interrupted)" : "";
             world.Out.WriteLine($"{done.Edges} edges of {done.Lines} lines{resumed} kept in {to}{(done.Skipped > 0 ? $", {done.Skipped} unreadable lines left out" : "")}. Next: seed.concept_store: {to}");
             return (int)ExitCode.Done;

@@ -38,7 +38,7 @@ internal static class ConsentCheck
     private sealed class Check(CommandWorld world, ResultLines results, DateTimeOffset since)
     {
         private readonly Dictionary<string, ConsentAnswer> said = new(StringComparer.Ordinal), refused = new(StringComparer.Ordinal);
-        private readonly HashSet<string> kept = new(StringComparer.Ordinal);
+        private readonly HashSet<string> kept = new(StringComparer.Ordinal), unanswered = new(StringComparer.Ordinal);
         private readonly List<string> faults = [];
 
         public async Task RunAsync(IReadOnlyList<RunDirectory> runs, CancellationToken token)
@@ -58,7 +58,7 @@ internal static class ConsentCheck
         {
             foreach (var answer in refused.Values) results.Write(answer, $"{answer.Url} ({answer.Kind}): {answer.Signal}");
             var it = refused.Count == 1 ? "it" : "them";
-            if (refused.Count == 0) results.ForPeople(kept.Count == 0 ? "no run keeps an address that could be asked" : $"nothing that answered ({said.Values.Count(a => a.Verdict != "unanswered")} of {kept.Count} addresses) has opted out since it was fetched");
+            if (refused.Count == 0) results.ForPeople(kept.Count == 0 ? "no run keeps an address that could be asked" : $"nothing that answered ({kept.Count - unanswered.Count} of {kept.Count} addresses) has opted out since it was fetched");
             else if (purge is null) results.ForPeople($"{Count(refused.Count)} may not be used any more: {again} removes {it} from every run and names the adapters trained on {it}");
             else
             {
@@ -114,6 +114,7 @@ internal static class ConsentCheck
                 await recheck.RunAsync(due, answer =>
                 {
                     answers.Add(answer);
+                    if (answer.Verdict == "unanswered") unanswered.Add(answer.Url);
                     bar.Advance();
                     if (answer.IsRefused) bar.Note($"{++optedOut} opted out since");
                 }, token);
@@ -121,7 +122,7 @@ internal static class ConsentCheck
             var now = addresses.Select(k => answers.Of(k.Url) is { } answer && answer.At >= k.At ? answer : null).OfType<ConsentAnswer>().ToList();
             foreach (var answer in now) said[answer.Url] = answer;
             kept.UnionWith(addresses.Select(k => k.Url));
-            results.ForPeople($"{run.Path}: {string.Join(", ", now.GroupBy(a => a.Verdict, StringComparer.Ordinal).OrderByDescending(g => g.Count()).ThenBy(g => g.Key, StringComparer.Ordinal).Select(g => $"{g.Count()} {g.Key}"))}");
+            results.ForPeople($"{run.Path}: {string.Join(", ", now.GroupBy(a => a.Verdict, StringComparer.Ordinal).OrderByDescending(g => g.Count()).ThenBy(g => g.Key, StringComparer.Ordinal).Select(g => $"{g.Count()} {g.Key}"))}{(due.Count(k => unanswered.Contains(k.Url)) is > 0 and var silent ? $"; {silent} left unanswered now, of which what was said before stands" : "")}");
             return ConsentRecheck.Refused(pages, now);
         }
     }

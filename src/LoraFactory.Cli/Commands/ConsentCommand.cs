@@ -48,7 +48,9 @@ public sealed class ConsentCommand : ICommandFile
         var command = new Command("purge", "Remove pages, pictures, records, samples and bytes of an address from every run, never to be fetched again, and name the adapters trained on them") { target, runs, store, dry, json };
         command.SetAction(parsed =>
         {
-            var withdrawal = new Withdrawal(ConsentPurge.Target(parsed.GetValue(target)!), world.Clock.GetUtcNow());
+            var named = ConsentPurge.Target(parsed.GetValue(target)!);
+            var withdrawal = new Withdrawal(named, world.Clock.GetUtcNow()) { Exact = ConsentPurge.IsOfAll(named) };
+            if (withdrawal.Exact) world.Error.WriteLine($"{named} is a name below which anybody may have their own, so the host {named} alone is meant; name each domain below it that should go.");
             new ConsentWithdrawal([withdrawal], withdrawal.Target, ResultLines.Of(world, parsed), parsed.GetValue(dry)).Carry(Runs(parsed, runs), Store(parsed, runs, store));
             return (int)ExitCode.Done;
         });

@@ -66,7 +66,8 @@ internal sealed class ConceptFile : IDisposable
             Sqlite.Run(db, "PRAGMA journal_mode = DELETE");
             done = new(import.lines, import.edges, import.skipped) { Before = before };
         }
-        File.Move(aside, path, overwrite: true);
+        if (done.Edges > 0) File.Move(aside, path, overwrite: true);
+        else Remove(aside); // a store that was there stays
         return done;
     }
 

@@ -101,6 +101,19 @@ public sealed class ConsentPurgeTests : IDisposable
         Assert.NotNull(new ConsentLedger(busy).Of("http://example.org/"));
     }
 
+    [Fact]
+    public async Task A_name_below_which_anybody_may_have_one_stands_for_itself_alone()
+    {
+        var run = RunAt("runs/a");
+        var (code, output) = await PurgeAsync("test");
+        Assert.Equal(0, code);
+        Assert.Contains("the host test alone is meant", output, StringComparison.Ordinal);
+        Assert.NotNull(new ConsentLedger(run).Of("http://test/"));
+        Assert.Null(new ConsentLedger(run).Of("http://drawings.test/"));
+        Assert.Equal(0, (await PurgeAsync("drawings.test")).Code);
+        Assert.NotNull(new ConsentLedger(run).Of("http://www.drawings.test/"));
+    }
+
     [Theory]
     [InlineData("1-crawl")]
     [InlineData("1-crawl.before")]

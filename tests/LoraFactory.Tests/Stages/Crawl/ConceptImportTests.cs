@@ -115,5 +115,14 @@ public sealed class ConceptImportTests : IDisposable
         using var said = new StringWriter();
         Assert.Equal(1, await CommandLine.RunAsync(["concepts", "import", folder.File("a.csv"), "--to", folder.File("c.db"), "--language", language], said, said, TestContext.Current.CancellationToken));
         Assert.Contains("no edge", said.ToString(), StringComparison.Ordinal);
+        Assert.Equal(["a.csv"], Directory.GetFiles(folder.Path).Select(Path.GetFileName));
+
+        // and what an import before has brought stays
+        File.WriteAllText(folder.File("good.csv"), "/a/[/r/IsA/,/c/en/cat/,/c/en/animal/]\t/r/IsA\t/c/en/cat\t/c/en/animal\t{\"weight\": 1.0}\n");
+        Assert.Equal(0, await CommandLine.RunAsync(["concepts", "import", folder.File("good.csv"), "--to", folder.File("c.db")], said, said, TestContext.Current.CancellationToken));
+        Assert.Equal(1, await CommandLine.RunAsync(["concepts", "import", folder.File("a.csv"), "--to", folder.File("c.db"), "--language", language], said, said, TestContext.Current.CancellationToken));
+        Assert.Contains("c.db stays as it was", said.ToString(), StringComparison.Ordinal);
+        using var store = ConceptStore.Open(folder.File("c.db"));
+        Assert.NotEmpty(store.Of("cat"));
     }
 }

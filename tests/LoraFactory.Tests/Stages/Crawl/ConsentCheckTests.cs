@@ -149,7 +149,9 @@ public sealed class ConsentCheckTests : IDisposable
         changed["a.test/1"] = "200 OK\r\nX-Robots-Tag: noai";
         Assert.Contains("http://a.test/1 (page): x-robots-tag:noai", (await CheckAsync()).Output, StringComparison.Ordinal);
         changed["a.test/1"] = "500 Oops";
-        Assert.Contains("http://a.test/1 (page): x-robots-tag:noai", (await CheckAsync("--max-age", "0")).Output, StringComparison.Ordinal);
+        var stands = (await CheckAsync("--max-age", "0")).Output;
+        Assert.Contains("http://a.test/1 (page): x-robots-tag:noai", stands, StringComparison.Ordinal);
+        Assert.Contains("1 left unanswered now", stands, StringComparison.Ordinal);
         changed.Clear();
         Assert.Equal(0, (await CrawlAsync(server, again: true)).Code);
         Assert.DoesNotContain("http://a.test/1", (await CheckAsync("--purge")).Output, StringComparison.Ordinal);
